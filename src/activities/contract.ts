@@ -1,0 +1,46 @@
+import type { Observation } from '../workflows/domain/observation.ts';
+import type { HookAnswer, HookCall, Notice, Plan, PlanFailure, Reading, Verb } from '../workflows/domain/plan.ts';
+
+/** Names a Canary. */
+export interface CanaryRef {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** What the release workflow can ask the worker to do. Each may be repeated; a repetition changes nothing. */
+export type Activities = Actions & Record<Verb, (canary: CanaryRef, plan: Plan) => Promise<PlanFailure | null>>;
+
+interface Actions {
+  /**
+   * Reads the world. What people have to mend is in `problem`; only what a retry may mend is thrown.
+   *
+   * @param ask `metricsProviders` also asks every metrics provider whether it is there
+   * @throws `Unavailable` when the API server does not answer
+   */
+  look(canary: CanaryRef, ask: { readonly metricsProviders: boolean }): Promise<Observation>;
+
+  /**
+   * Looks, and then examines the canary: calls the rollout hooks in list order up to the first that fails, and, when
+   * none failed, reads every metric check. Examines nothing (`examination` absent) when the target no longer is
+   * `revision`, or is not ready, or a `problem` stands in the way.
+   */
+  analyse(
+    canary: CanaryRef,
+    revision: string,
+    hooks: readonly HookCall[],
+  ): Promise<{ readonly observation: Observation; readonly examination?: Examination }>;
+
+  /**
+   * Calls hooks in list order, up to the first that refuses (`first-no`) or agrees (`first-yes`), which is then the
+   * last answer. A hook that the Canary no longer has is left out.
+   */
+  callHooks(canary: CanaryRef, hooks: readonly HookCall[], until: 'first-no' | 'first-yes'): Promise<readonly HookAnswer[]>;
+
+  /** Sends alerts and event webhooks in order. What cannot be delivered is logged and counted, never thrown. */
+  notify(canary: CanaryRef, notices: readonly Notice[]): Promise<void>;
+}
+
+export interface Examination {
+  readonly hooks: readonly HookAnswer[];
+  readonly readings: readonly Reading[];
+}

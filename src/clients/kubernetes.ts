@@ -1,0 +1,313 @@
+import { HttpMethod, KubeConfig, RequestContext, Watch } from '@kubernetes/client-node';
+import { fetch, type Dispatcher } from 'undici';
+import { failure, failureType, messageOf, type FailureType } from '../errors.ts';
+
+/** Raw JSON of a Kubernetes object, exactly as the API server sent it: no typed copy drops a field it does not know. */
+export interface KubernetesObject {
+  apiVersion: string;
+  kind: string;
+  metadata: ObjectMeta;
+  [field: string]: unknown;
+}
+
+export interface ObjectMeta {
+  name: string;
+  namespace?: string;
+  uid?: string;
+  resourceVersion?: string;
+  generation?: number;
+  creationTimestamp?: string;
+  deletionTimestamp?: string;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+  finalizers?: string[];
+  ownerReferences?: OwnerReference[];
+  managedFields?: ManagedFields[];
+}
+
+export interface OwnerReference {
+  apiVersion: string;
+  kind: string;
+  name: string;
+  uid: string;
+  controller?: boolean;
+  blockOwnerDeletion?: boolean;
+}
+
+export interface ManagedFields {
+  manager?: string;
+  operation?: string;
+  subresource?: string;
+  time?: string;
+}
+
+/** A kind of resource, as its REST path needs it: `apiVersion` as in a manifest, `plural` in lower case. */
+export interface Resource {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly plural: string;
+}
+
+/** The resources Serin reads or writes. */
+export const resources = {
+  canaries: { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', plural: 'canaries' },
+  metricTemplates: { apiVersion: 'flagger.app/v1beta1', kind: 'MetricTemplate', plural: 'metrictemplates' },
+  alertProviders: { apiVersion: 'flagger.app/v1beta1', kind: 'AlertProvider', plural: 'alertproviders' },
+  deployments: { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' },
+  controllerRevisions: { apiVersion: 'apps/v1', kind: 'ControllerRevision', plural: 'controllerrevisions' },
+  services: { apiVersion: 'v1', kind: 'Service', plural: 'services' },
+  pods: { apiVersion: 'v1', kind: 'Pod', plural: 'pods' },
+  secrets: { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' },
+  events: { apiVersion: 'v1', kind: 'Event', plural: 'events' },
+  namespaces: { apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces' },
+  horizontalPodAutoscalers: {
+    apiVersion: 'autoscaling/v2',
+    kind: 'HorizontalPodAutoscaler',
+    plural: 'horizontalpodautoscalers',
+  },
+  virtualServices: { apiVersion: 'networking.istio.io/v1beta1', kind: 'VirtualService', plural: 'virtualservices' },
+  destinationRules: { apiVersion: 'networking.istio.io/v1beta1', kind: 'DestinationRule', plural: 'destinationrules' },
+  customResourceDefinitions: {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    plural: 'customresourcedefinitions',
+  },
+} as const satisfies Record<string, Resource>;
+
+/** One page of a list, items as raw objects. */
+export interface ObjectList {
+  readonly items: KubernetesObject[];
+  readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
+}
+
+/** What the API server streams on a watch. An `ERROR` event carries a Status instead of an object. */
+export interface WatchEvent {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
+  readonly object: KubernetesObject & { code?: number; message?: string };
+}
+
+/**
+ * A cluster's API. Every failure carries one of our types: 404 `NotFound` (except from `get`), 409 `Conflict`,
+ * 400 and 422 `InvalidSpec`, 401 and 403 `Unauthorized`, everything else, time-outs included, `Unavailable`.
+ */
+export interface Kubernetes {
+  /** Host of the API server, `https://host:port`: tells whether two clients speak to one cluster. */
+  readonly server: string;
+  /** The object, or undefined when there is none. */
+  get(resource: Resource, namespace: string | undefined, name: string): Promise<KubernetesObject | undefined>;
+  /** One page of a list. `query` goes on the URL: `labelSelector`, `limit`, `continue`, `resourceVersion`… */
+  list(resource: Resource, namespace: string | undefined, query?: Query): Promise<ObjectList>;
+  /** @throws `Conflict` when an object of that name exists */
+  create(resource: Resource, object: KubernetesObject): Promise<KubernetesObject>;
+  /** Full replace. With `metadata.resourceVersion` in the object it is refused with `Conflict` after a concurrent write. */
+  replace(resource: Resource, object: KubernetesObject): Promise<KubernetesObject>;
+  /** JSON merge patch; with `metadata.resourceVersion` in the patch it is refused with `Conflict` after a concurrent write. */
+  patch(
+    resource: Resource,
+    namespace: string | undefined,
+    name: string,
+    patch: object,
+    subresource?: string,
+  ): Promise<KubernetesObject>;
+  /** Server-side apply under `manager`; `Conflict` when another manager owns a field and `force` is not set. */
+  apply(resource: Resource, object: object, manager: string, force?: boolean): Promise<KubernetesObject>;
+  /** Deletes, or does nothing when there is no such object. */
+  remove(resource: Resource, namespace: string | undefined, name: string): Promise<void>;
+  /**
+   * Streams changes until `signal` aborts or the stream ends. Resolves on a clean end.
+   * @throws the failure types above; an expired `resourceVersion` (410) is `NotFound` with `Gone` in its message
+   */
+  watch(
+    resource: Resource,
+    namespace: string | undefined,
+    query: Query,
+    onEvent: (event: WatchEvent) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+}
+
+type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export interface KubernetesOptions {
+  /** Name under which writes appear in `metadata.managedFields`. */
+  readonly fieldManager: string;
+  /** Longest a single request may take, in milliseconds. */
+  readonly timeoutMs?: number;
+  /** Longest silence on a watch before it is taken for dead, in milliseconds. Bookmarks arrive about once a minute. */
+  readonly watchSilenceMs?: number;
+}
+
+/** A client for the cluster that `config` names. */
+export function createKubernetes(config: KubeConfig, options: KubernetesOptions): Kubernetes {
+  const { fieldManager, timeoutMs = 10_000, watchSilenceMs = 120_000 } = options;
+  poolConnections(config);
+  const server = config.getCurrentCluster()?.server.replace(/\/+$/, '') ?? '';
+
+  async function send(method: HttpMethod, path: string, query: Query, body?: object, contentType?: string) {
+    const url = new URL(server + path);
+    for (const [key, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(key, String(value));
+    const context = new RequestContext(url.toString(), method);
+    const what = `${method} ${url.pathname}`;
+    try {
+      await config.applySecurityAuthentication(context);
+      const response = await fetch(url, {
+        method,
+        headers: {
+          ...context.getHeaders(),
+          accept: 'application/json',
+          ...(body === undefined ? {} : { 'content-type': contentType ?? 'application/json' }),
+        },
+        body: body === undefined ? undefined : JSON.stringify(body),
+        dispatcher: context.getDispatcher(),
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+      const text = await response.text();
+      if (!response.ok) throw refusal(response.status, text);
+      return text === '' ? {} : (JSON.parse(text) as unknown);
+    } catch (error) {
+      if (failureType(error)) throw error;
+      throw failure('Unavailable', `${what}: ${causeOf(error)}`, error);
+    }
+  }
+
+  return {
+    server,
+    async get(resource, namespace, name) {
+      try {
+        return (await send(HttpMethod.GET, pathOf(resource, namespace, name), {})) as KubernetesObject;
+      } catch (error) {
+        if (failureType(error) === 'NotFound') return undefined;
+        throw error;
+      }
+    },
+    async list(resource, namespace, query = {}) {
+      const list = (await send(HttpMethod.GET, pathOf(resource, namespace), query)) as ObjectList;
+      // Items of a list come without their kind; whoever reads one should not have to know where it came from.
+      const { apiVersion, kind } = resource;
+      return { ...list, items: (list.items ?? []).map((item) => ({ ...item, apiVersion, kind })) };
+    },
+    async create(resource, object) {
+      const path = pathOf(resource, object.metadata.namespace);
+      return (await send(HttpMethod.POST, path, { fieldManager }, object)) as KubernetesObject;
+    },
+    async replace(resource, object) {
+      const path = pathOf(resource, object.metadata.namespace, object.metadata.name);
+      return (await send(HttpMethod.PUT, path, { fieldManager }, object)) as KubernetesObject;
+    },
+    async patch(resource, namespace, name, patch, subresource) {
+      const path = pathOf(resource, namespace, name, subresource);
+      const type = 'application/merge-patch+json';
+      return (await send(HttpMethod.PATCH, path, { fieldManager }, patch, type)) as KubernetesObject;
+    },
+    async apply(resource, object, manager, force) {
+      const { namespace, name } = (object as KubernetesObject).metadata;
+      const query = { fieldManager: manager, force: force || undefined };
+      const type = 'application/apply-patch+yaml';
+      return (await send(
+        HttpMethod.PATCH,
+        pathOf(resource, namespace, name),
+        query,
+        object,
+        type,
+      )) as KubernetesObject;
+    },
+    async remove(resource, namespace, name) {
+      try {
+        await send(HttpMethod.DELETE, pathOf(resource, namespace, name), {});
+      } catch (error) {
+        if (failureType(error) !== 'NotFound') throw error;
+      }
+    },
+    async watch(resource, namespace, query, onEvent, signal) {
+      const watch = new Watch(config);
+      // The library gives up after 30 s of silence, which a quiet resource always reaches; it offers no option for it.
+      (watch as unknown as { requestTimeoutMs: number }).requestTimeoutMs = watchSilenceMs;
+      const path = pathOf(resource, namespace);
+      await new Promise<void>((resolve, reject) => {
+        let stop: (() => void) | undefined;
+        const done = (error?: unknown) => {
+          signal.removeEventListener('abort', abort);
+          if (error === undefined || error === null || signal.aborted) return resolve();
+          const status = (error as { statusCode?: number }).statusCode;
+          if (status !== undefined) return reject(refusal(status, `watch ${path}: ${messageOf(error)}`));
+          reject(failure('Unavailable', `watch ${path}: ${causeOf(error)}`, error));
+        };
+        const abort = () => (stop ? stop() : resolve());
+        signal.addEventListener('abort', abort, { once: true });
+        watch
+          .watch(path, query, (type, object: WatchEvent['object']) => onEvent({ type, object } as WatchEvent), done)
+          .then((controller) => {
+            stop = () => controller.abort();
+            if (signal.aborted) stop();
+          }, done);
+      });
+    },
+  };
+}
+
+/** The kubeconfig at `path`, or the one the environment names, or the pod's own. */
+export function loadKubeConfig(path?: string): KubeConfig {
+  const config = new KubeConfig();
+  if (path) config.loadFromFile(path);
+  else config.loadFromDefault();
+  return config;
+}
+
+function pathOf(resource: Resource, namespace?: string, name?: string, subresource?: string): string {
+  const root = resource.apiVersion.includes('/') ? `/apis/${resource.apiVersion}` : `/api/${resource.apiVersion}`;
+  const parts = [root, ...(namespace ? ['namespaces', encodeURIComponent(namespace)] : []), resource.plural];
+  if (name) parts.push(encodeURIComponent(name));
+  if (subresource) parts.push(subresource);
+  return parts.join('/');
+}
+
+/** The API server's answer in our words. Its message names the object, so it is kept as it is. */
+function refusal(status: number, body: string) {
+  let message = body.slice(0, 500);
+  try {
+    message = (JSON.parse(body) as { message?: string }).message ?? message;
+  } catch {
+    // Not a Status object: a proxy's page or a plain text; the text itself is then the best there is.
+  }
+  return failure(failureOfStatus(status), status === 410 ? `Gone: ${message}` : message || `HTTP ${status}`);
+}
+
+function failureOfStatus(status: number): FailureType {
+  switch (status) {
+    case 400:
+    case 422:
+      return 'InvalidSpec';
+    case 401:
+    case 403:
+      return 'Unauthorized';
+    case 404:
+    case 410:
+      return 'NotFound';
+    case 409:
+      return 'Conflict';
+    default:
+      return 'Unavailable';
+  }
+}
+
+/** fetch says only "fetch failed"; why is in the cause. */
+function causeOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error ? `${messageOf(error)}: ${messageOf(cause)}` : messageOf(error);
+}
+
+/**
+ * The library makes a new connection pool, hence a new TLS handshake, for every request, and never closes it.
+ * One pool for each set of connection options gives keep-alive, and a rotated certificate still gets a pool of its own.
+ */
+function poolConnections(config: KubeConfig): void {
+  type Create = (cluster: unknown, options: unknown) => Dispatcher | undefined;
+  const target = config as unknown as { createDispatcher: Create };
+  const create = target.createDispatcher.bind(config);
+  const pools = new Map<string, Dispatcher | undefined>();
+  target.createDispatcher = (cluster, options) => {
+    const key = JSON.stringify([cluster, options]);
+    if (!pools.has(key)) pools.set(key, create(cluster, options));
+    return pools.get(key);
+  };
+}

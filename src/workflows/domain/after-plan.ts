@@ -1,0 +1,219 @@
+import { nextTick } from './cadence.ts';
+import { isAtRest } from './phases.ts';
+import { hookCalls } from './gates.ts';
+import { warning } from './plans.ts';
+import type { CanaryStatus, Observation } from './observation.ts';
+import type { EventRecord, Notice, PlanFailure, Step } from './plan.ts';
+import type { AlertDraft, CarryOut, Event, Release } from './state.ts';
+
+/** Longest a release waits before it tries again to bring traffic back, in milliseconds. */
+const wayBackPauseMs = 5_000;
+
+/** Records that a plan was carried out, as far as it was. */
+export function afterPlan(before: Release, event: Extract<Event, { type: 'carried-out' }>): Release {
+  const { action, failure, now } = event;
+  const done = failure ? action.plan.steps.slice(0, failure.step) : action.plan.steps;
+  const release = applySteps(before, action, done, now);
+  if (failure) return notCarriedOut(release, action, failure, now);
+  const told = action.plan.verb === 'tell' ? release : { ...release, stall: undefined };
+  const once = action.once ? { ...told, toldOnce: [...new Set([...told.toldOnce, action.once])] } : told;
+  return consequence(addAlerts(once, action.alerts), action, now);
+}
+
+function consequence(release: Release, action: CarryOut, now: number): Release {
+  const { observation } = release;
+  const settings = observation?.canary?.settings;
+  const intervalMs = settings?.analysis.intervalMs ?? 0;
+  const next = intervalMs > 0 ? nextTick(Math.min(release.dueAt, now), intervalMs, now) : now;
+  switch (action.then) {
+    case 'prepared':
+      return { ...release, prepared: observation?.target?.revision, stale: true, ticked: true, dueAt: now };
+    case 'switched':
+      return { ...release, drainUntil: now + (settings?.drainMs ?? 0) };
+    case 'initialised':
+      return {
+        ...parked(release),
+        drainUntil: 0,
+        ended: { kind: 'initialized', reason: 'the primary is ready and serves' },
+      };
+    case 'noted':
+      return release;
+    case 'halted':
+      return { ...release, ticked: false, verdict: undefined, dueAt: next };
+    case 'failed-check':
+      return { ...release, ticked: false, verdict: undefined, dueAt: next };
+    case 'repaired':
+      return { ...release, stale: true, repaired: action.once?.replace('repaired ', ''), verdict: undefined };
+    case 'started':
+      return {
+        ...release,
+        ...freshAnalysis,
+        stale: true,
+        ticked: false,
+        repairing: release.status.canaryWeight === 100,
+        dueAt: now + intervalMs,
+      };
+    case 'restarted':
+      return { ...release, superseded: true, dueAt: now + intervalMs };
+    case 'opening':
+      return { ...release, opening: true, ticked: false };
+    case 'shifted':
+      return { ...release, opened: true, verdict: undefined, ticked: false, asked: {}, dueAt: now + intervalMs };
+    case 'promoted':
+      return { ...release, verdict: undefined, ticked: false, asked: {}, stale: true, dueAt: now + intervalMs };
+    case 'returned':
+      return {
+        ...release,
+        ticked: false,
+        dueAt: now + intervalMs,
+        drainUntil: now + (settings?.drainMs ?? 0),
+      };
+    case 'way-out':
+      return {
+        ...release,
+        ending: action.ending && { ...action.ending, stage: 'close' },
+        drainUntil: now + (settings?.drainMs ?? 0),
+      };
+    case 'closed': {
+      const ending = action.ending;
+      if (!ending || !settings) return release;
+      const left = ending.kind === 'failed-promotion' ? release : parked(release);
+      const hooks = hookCalls(settings, 'post-rollout', left.status.phase).length > 0;
+      return hooks
+        ? { ...left, ending: { ...ending, stage: 'hooks' } }
+        : { ...left, ending: undefined, ended: { kind: ending.kind, reason: ending.because } };
+    }
+    case 'told':
+      return {
+        ...release,
+        ending: undefined,
+        ended: release.ending && { kind: release.ending.kind, reason: release.ending.because },
+      };
+  }
+}
+
+const freshAnalysis = {
+  opened: false,
+  opening: false,
+  verdict: undefined,
+  inconclusive: 0,
+  asked: {},
+  provenReplicas: 0,
+  aborted: undefined,
+  promoted: undefined,
+  paused: undefined,
+} as const;
+
+/** The steps that were done have changed what we know of the world; the rest needs a look. */
+function applySteps(release: Release, action: CarryOut, done: readonly Step[], now: number): Release {
+  const told = Math.min(action.tells ?? 0, done.length);
+  return done.reduce<Release>((state, step) => applyStep(state, step, now), {
+    ...release,
+    untold: release.untold.slice(told),
+  });
+}
+
+function applyStep(release: Release, step: Step, now: number): Release {
+  const { observation } = release;
+  switch (step.do) {
+    case 'set-weights':
+    case 'ensure-routes': {
+      const changed = step.weights.canary !== release.weights.canary;
+      const weighedAt = changed || step.do === 'ensure-routes' ? now : release.weighedAt;
+      const interval = observation?.canary?.settings.analysis.intervalMs ?? 0;
+      return {
+        ...release,
+        weights: step.weights,
+        weighedAt,
+        // Weights that had to be put back are judged anew, from now on.
+        dueAt: step.do === 'ensure-routes' && step.weights.canary > 0 ? now + interval : release.dueAt,
+        observation: observation && { ...observation, routes: step.weights },
+      };
+    }
+    case 'write-status': {
+      const { condition: _condition, stalled, ...fields } = step.status;
+      const status: CanaryStatus = { ...release.status, ...fields };
+      const written = release.stall && stalled ? { ...release.stall, written: true } : release.stall;
+      return { ...release, status, stall: written, observation: withStalled(observation, stalled) };
+    }
+    case 'record-event':
+      return addEventNotice(release, step.event, now);
+    case 'ensure-services':
+    case 'ensure-primary':
+    case 'ensure-autoscaler':
+    case 'ensure-apex':
+    case 'scale-target':
+    case 'promote':
+      return release;
+  }
+}
+
+function withStalled(
+  observation: Observation | undefined,
+  stalled: { readonly message: string } | null | undefined,
+): Observation | undefined {
+  if (!observation?.canary || stalled === undefined) return observation;
+  return { ...observation, canary: { ...observation.canary, stalled: stalled?.message } };
+}
+
+/** A parked target has no pods; the observation need not be made again to know it. */
+function parked(release: Release): Release {
+  const { observation } = release;
+  if (!observation?.target) return release;
+  return { ...release, observation: { ...observation, target: { ...observation.target, replicas: 0, available: 0 } } };
+}
+
+function notCarriedOut(release: Release, action: CarryOut, failure: PlanFailure, now: number): Release {
+  // The target changed between the last look and the copy: nothing was copied, and the next look starts over (Q28).
+  if (action.then === 'promoted' && failure.reason === 'Conflict') return { ...release, stale: true };
+  const settings = release.observation?.canary?.settings;
+  const intervalMs = settings?.analysis.intervalMs ?? 60_000;
+  const pauseMs = action.ending ? Math.min(wayBackPauseMs, intervalMs) : intervalMs;
+  const told: EventRecord = { ...warning(failure.message), scope: release.id };
+  return {
+    ...release,
+    stale: true,
+    holdUntil: now + pauseMs,
+    stall: {
+      reason: failure.reason,
+      message: failure.message,
+      written: release.stall?.message === failure.message && release.stall.written,
+    },
+    untold: release.untold.some(({ message }) => message === told.message) ? release.untold : [...release.untold, told],
+  };
+}
+
+function addAlerts(release: Release, alerts: readonly AlertDraft[]): Release {
+  if (!release.observation?.canary?.settings.listeners.alerts) return release;
+  const notices = alerts.map((draft, index): Notice => ({
+    kind: 'alert',
+    id: `${release.id}/${release.turn}/alert-${index}`,
+    ...draft,
+  }));
+  return { ...release, notices: [...release.notices, ...notices] };
+}
+
+function addEventNotice(release: Release, event: EventRecord, now: number): Release {
+  if (!release.observation?.canary?.settings.listeners.events) return release;
+  const notice: Notice = {
+    kind: 'event',
+    id: `${release.id}/${release.turn}/event-${release.notices.length}`,
+    type: event.type,
+    message: event.message,
+    phase: eventPhase(release, event.message),
+    at: now,
+  };
+  return { ...release, notices: [...release.notices, notice] };
+}
+
+/** Two events carry the phase that is about to be written, not the one that is stored. @see engine spec 16.6 */
+function eventPhase({ status }: Release, message: string): CanaryStatus['phase'] {
+  if (message.startsWith('New revision detected! Scaling up')) return 'Progressing';
+  if (message.startsWith('Canary failed! Scaling down')) return 'Failed';
+  return status.phase;
+}
+
+/** Whether a release has nothing on its hands. */
+export function isSettled(release: Release): boolean {
+  return isAtRest(release.status.phase) && !release.ending && release.notices.length === 0;
+}

@@ -1,0 +1,257 @@
+import { beginEnding, cancelled, rolledBack } from './ending.ts';
+import { askGate, gate, hookCalls, isMuted } from './gates.ts';
+import { confirmRollout } from './idle.ts';
+import { canaryName, primaryName, targetName } from './names.ts';
+import { alert, carryOut, enterPhase, normal, record, warning, writeStatus } from './plans.ts';
+import { halt, whyNotReady, type World } from './world.ts';
+import { repair } from './repair.ts';
+import { nextStep } from './steps.ts';
+import type { Settings, Weights } from './observation.ts';
+import type { StatusPatch } from './plan.ts';
+import type { Action, Held, Release } from './state.ts';
+
+/** Phase `Waiting`: a confirm-rollout gate is closed. */
+export function waiting(release: Release, world: World, now: number): Action {
+  const { settings, target } = world;
+  if (release.aborted) return beginEnding(release, settings, aborted(release));
+  if (target.revision === release.status.lastPromotedSpec)
+    return beginEnding(release, settings, cancelled(release, settings));
+  return rollbackHooks(release, settings) ?? confirmRollout(release, world, now);
+}
+
+/** Phases `Progressing` and `WaitingPromotion`: the revision is judged at each weight, and moves on, or back. */
+export function analysing(release: Release, world: World, now: number): Action {
+  const { settings, target, primary } = world;
+  const { status } = release;
+  if (release.aborted) return beginEnding(release, settings, aborted(release));
+  if (target.revision !== status.lastAppliedSpec) {
+    return target.revision === status.lastPromotedSpec
+      ? beginEnding(release, settings, cancelled(release, settings))
+      : restart(release, settings, target.revision);
+  }
+  const asked = rollbackHooks(release, settings) ?? repair(release, world);
+  if (asked) return asked;
+  // A broken primary neither gets traffic back nor holds up a revision that nobody analyses.
+  if (!settings.skipAnalysis && !release.repairing && !primary?.readiness.ready) {
+    return halt(release, whyNotReady(primary, 'the primary is missing'));
+  }
+  if (!target.readiness.ready) return unready(release, world);
+  if (settings.skipAnalysis) return skip(release, settings);
+  return tooManyFailures(release, settings) ?? examine(release, world, now);
+}
+
+function examine(release: Release, world: World, now: number): Action {
+  const { settings } = world;
+  const { verdict, weights } = release;
+  if (verdict?.outcome === 'fail' || verdict?.outcome === 'inconclusive') return failedCheck(release, verdict);
+  if (verdict?.outcome === 'held') return held(release, settings, verdict);
+  if (release.promoted || release.repairing) return promote(release, world);
+  // Without pre-rollout hooks the first weight opens the analysis.
+  if (!release.opened && hookCalls(settings, 'pre-rollout', 'Progressing').length > 0) return open(release, settings);
+  if (weights.canary > 0 && !verdict) {
+    if (now < release.dueAt) {
+      return { type: 'wait', until: release.dueAt, why: `next check at weight ${weights.canary}` };
+    }
+    return {
+      type: 'analyse',
+      revision: release.status.lastAppliedSpec,
+      hooks: hookCalls(settings, 'rollout', release.status.phase),
+      why: `check ${settings.target.name} at weight ${weights.canary}`,
+    };
+  }
+  if (release.paused) return { type: 'wait', why: `paused by ${release.paused.by ?? 'someone'}` };
+  return advance(release, world, now);
+}
+
+/** The weight is proven: what comes next. */
+function advance(release: Release, world: World, now: number): Action {
+  const { settings } = world;
+  const next = nextStep(settings.analysis, release.weights.canary);
+  if (next.type === 'stuck') {
+    const message = `analysis cannot advance: next step weight is ${next.step}`;
+    const steps = release.toldOnce.includes(message) ? [] : record(release, warning(message));
+    return { ...carryOut('tell', message, 'halted', steps), once: message };
+  }
+  if (release.status.phase === 'Progressing') {
+    const more = gate(release, settings, 'confirm-traffic-increase');
+    if (more === 'closed')
+      return { type: 'wait', until: Math.max(now, release.dueAt), why: 'more traffic is not approved' };
+    if (more === 'unknown') {
+      return askGate(settings, 'confirm-traffic-increase', release.status.phase, 'ask whether traffic may increase');
+    }
+  }
+  return next.type === 'complete' ? promote(release, world) : shift(release, settings, next.weights);
+}
+
+function shift(release: Release, settings: Settings, weights: Weights): Action {
+  const message = `Advance ${canaryName(release)} canary weight ${weights.canary}`;
+  return carryOut('shiftTraffic', message, 'shifted', [
+    { do: 'set-weights', weights },
+    writeStatus({ canaryWeight: weights.canary }),
+    ...record(release, ...starting(release, settings), normal(message)),
+  ]);
+}
+
+/** The opening tick: pre-rollout hooks judge the canary before it gets any traffic. */
+function open(release: Release, settings: Settings): Action {
+  if (gate(release, settings, 'pre-rollout') === 'closed') {
+    return { type: 'wait', until: release.dueAt, why: 'pre-rollout hooks are asked again' };
+  }
+  if (!release.opening) {
+    const event = normal(`Starting canary analysis for ${targetName(release, settings)}`);
+    return carryOut('tell', event.message, 'opening', record(release, event));
+  }
+  return askGate(settings, 'pre-rollout', release.status.phase, 'pre-rollout hooks');
+}
+
+function starting(release: Release, settings: Settings) {
+  return release.opened ? [] : [normal(`Starting canary analysis for ${targetName(release, settings)}`)];
+}
+
+/** The ladder is climbed, or someone said so: the last question, and the copy. */
+function promote(release: Release, { settings }: World): Action {
+  switch (gate(release, settings, 'confirm-promotion')) {
+    case 'unknown':
+      return askGate(settings, 'confirm-promotion', 'Progressing', 'ask whether to promote');
+    case 'closed':
+      return { type: 'wait', until: release.dueAt, why: 'waiting for approval to promote' };
+    case 'open':
+      break;
+  }
+  const revision = release.status.lastAppliedSpec;
+  const message = `Copying ${targetName(release, settings)} template spec to ${primaryName(release, settings)}`;
+  return carryOut('promote', message, 'promoted', [
+    { do: 'promote', revision },
+    ...record(release, normal(message)),
+    // The hash goes with the copy, not with the end of the promotion: a release that fails later has changed the
+    // primary all the same (Q29).
+    enterPhase(settings, 'Promoting', { lastPromotedSpec: revision }),
+  ]);
+}
+
+function skip(release: Release, settings: Settings): Action {
+  const revision = release.status.lastAppliedSpec;
+  const message = `Copying ${targetName(release, settings)} template spec to ${primaryName(release, settings)}`;
+  return carryOut('promote', message, 'promoted', [
+    { do: 'set-weights', weights: { primary: 100, canary: 0 } },
+    { do: 'promote', revision },
+    ...record(release, normal(message)),
+    { do: 'ensure-autoscaler', mode: 'update' },
+    enterPhase(settings, 'Promoting', { lastPromotedSpec: revision, canaryWeight: 0 }),
+  ]);
+}
+
+function restart(release: Release, settings: Settings, revision: string): Action {
+  const message = `New revision detected! Restarting analysis for ${targetName(release, settings)}`;
+  return carryOut('shiftTraffic', message, 'restarted', [
+    ...record(release, normal(message)),
+    { do: 'set-weights', weights: { primary: 100, canary: 0 } },
+    enterPhase(settings, 'Progressing', {
+      canaryWeight: 0,
+      failedChecks: 0,
+      iterations: 0,
+      lastAppliedSpec: revision,
+    }),
+  ]);
+}
+
+function failedCheck(release: Release, verdict: { outcome: 'fail' | 'inconclusive'; message: string }): Action {
+  // No data is not a bad reading: it holds the weight and is counted apart (Q55).
+  const count: StatusPatch = verdict.outcome === 'fail' ? { failedChecks: release.status.failedChecks + 1 } : {};
+  return carryOut('tell', verdict.message, 'failed-check', [
+    ...record(release, warning(verdict.message)),
+    ...(verdict.outcome === 'fail' ? [writeStatus(count)] : []),
+  ]);
+}
+
+function held(release: Release, settings: Settings, { gate, hook }: Held): Action {
+  const name = canaryName(release);
+  const muted = isMuted(settings, hook);
+  if (gate === 'confirm-promotion') {
+    const message = `Halt ${name} advancement waiting for promotion approval ${hook}`;
+    return carryOut(
+      'tell',
+      message,
+      'halted',
+      // Traffic stays where it is, and the status says so (Q14).
+      [enterPhase(settings, 'WaitingPromotion', { iterations: 0 }), ...record(release, warning(message))],
+      muted ? [] : [alert('warn', 'Canary promotion is waiting for approval.')],
+    );
+  }
+  const message = `Halt ${name} advancement waiting for traffic increase approval ${hook}`;
+  const known = release.toldOnce.includes('traffic gate closed');
+  return {
+    ...carryOut(
+      'tell',
+      message,
+      'halted',
+      record(release, ...starting(release, settings), warning(message)),
+      // One alert for a stretch of closed ticks, however long (Q13).
+      muted || known ? [] : [alert('warn', 'Canary traffic increase is waiting for approval.')],
+    ),
+    once: 'traffic gate closed',
+  };
+}
+
+function unready(release: Release, { settings, target }: World): Action {
+  const { readiness } = target;
+  if (readiness.ready) throw new Error('only asked of a canary that is not ready');
+  // Pods that an autoscaler adds later come up in their own time: the deadline is the revision's, not theirs (BC-14).
+  const grewLater = readiness.rolledOut && release.provenReplicas > 0 && target.available >= release.provenReplicas;
+  if (readiness.retriable || grewLater) return halt(release, readiness.message);
+  return beginEnding(release, settings, {
+    ...rolledBack(`progress deadline exceeded: ${readiness.message}`),
+    reasons: [
+      warning(readiness.message),
+      warning(
+        `Rolling back ${canaryName(release)} progress deadline exceeded ${readiness.message}` +
+          (readiness.cause ? `: ${readiness.cause}` : ''),
+      ),
+    ],
+    alerts: [
+      alert('error', `Progress deadline exceeded ${readiness.message}${readiness.cause ? `: ${readiness.cause}` : ''}`),
+    ],
+  });
+}
+
+function tooManyFailures(release: Release, settings: Settings): Action | undefined {
+  const { threshold } = settings.analysis;
+  const { failedChecks } = release.status;
+  if (failedChecks >= threshold) return beginEnding(release, settings, rolledBack(`${failedChecks} failed checks`));
+  if (release.inconclusive < threshold) return undefined;
+  const text = `no verdict for ${release.inconclusive} checks`;
+  return beginEnding(release, settings, {
+    ...rolledBack(text),
+    reasons: [warning(`Rolling back ${canaryName(release)} ${text}`)],
+    alerts: [alert('error', text.charAt(0).toUpperCase() + text.slice(1))],
+  });
+}
+
+/** Rollback hooks are asked at every tick of a release, before anything else is looked at (Q9). */
+function rollbackHooks(release: Release, settings: Settings): Action | undefined {
+  if (hookCalls(settings, 'rollback', 'Progressing').length === 0) return undefined;
+  const answers = release.asked.rollback;
+  if (!answers) {
+    return askGate(settings, 'rollback', release.status.phase, 'ask whether to roll back');
+  }
+  const yes = answers.find((answer) => answer.error === undefined);
+  if (!yes) return undefined;
+  return beginEnding(release, settings, {
+    ...rolledBack(`rollback requested by webhook ${yes.name}`),
+    reasons: [
+      warning(`Rollback check ${yes.name} passed`),
+      warning(`Rolling back ${canaryName(release)} manual webhook invoked`),
+    ],
+    alerts: [alert('warn', 'Rolling back manual webhook invoked')],
+  });
+}
+
+function aborted(release: Release) {
+  const { by = 'someone', reason } = release.aborted ?? {};
+  const text = `aborted by ${by}${reason ? `: ${reason}` : ''}`;
+  return {
+    ...rolledBack(text),
+    reasons: [warning(`Rolling back ${canaryName(release)} ${text}`)],
+    alerts: [alert('warn', `Rolling back ${text}`)],
+  };
+}

@@ -1,0 +1,179 @@
+import { judge } from './analysis.ts';
+import { passOver } from './ticks.ts';
+import { afterPlan } from './after-plan.ts';
+import { obey } from './obey.ts';
+import { names, targetName } from './names.ts';
+import { hookCalls } from './gates.ts';
+import { isAnalysing } from './phases.ts';
+import { normal, warning } from './plans.ts';
+import type { Observation } from './observation.ts';
+import type { EventRecord } from './plan.ts';
+import type { Event, EventDraft, Held, Release } from './state.ts';
+
+/** Most hint ids that are remembered. The comparison of revisions is the real guard; this only saves looks. */
+const seenLimit = 100;
+
+/** Records what happened. Pure: the twin of `decide`. */
+export function evolve(before: Release, event: Event): Release {
+  const release = { ...before, turn: before.turn + 1 };
+  switch (event.type) {
+    case 'hinted':
+      return hinted(release, event);
+    case 'ordered':
+      return obey(release, event.kind, event.order, event.now);
+    case 'looked':
+      return looked(release, event.observation, event.answered, event.now);
+    case 'analysed':
+      return analysed(release, event);
+    case 'carried-out':
+      return afterPlan(release, event);
+    case 'hooks-called':
+      return hooksCalled(release, event);
+    case 'notified':
+      return { ...release, notices: release.notices.filter(({ id }) => !event.ids.includes(id)) };
+    case 'woke':
+      return woke(release, event.now);
+    case 'interrupted':
+      return { ...release, stale: true };
+    case 'failed':
+      return failed(release, event);
+  }
+}
+
+function hinted(release: Release, { hint }: Extract<Event, { type: 'hinted' }>): Release {
+  if (hint?.eventId !== undefined && release.seen.includes(hint.eventId)) return release;
+  const seen = hint?.eventId === undefined ? release.seen : [...release.seen, hint.eventId].slice(-seenLimit);
+  // A change is a reason to try again what could not be done before it.
+  return { ...release, hinted: release.hinted + 1, seen, holdUntil: 0, repaired: undefined };
+}
+
+/** The first look of a run finds out where the Canary stands; later ones see what has changed. */
+function looked(release: Release, observation: Observation, answered: number, now: number): Release {
+  const { canary } = observation;
+  const next: Release = { ...release, observation, answered, stale: false, lookedAt: now };
+  if (!canary) return next;
+  const grown = provenReplicas(next, observation);
+  if (release.observation) return { ...next, provenReplicas: grown };
+  const { status } = canary;
+  const { intervalMs } = canary.settings.analysis;
+  const weights = { primary: 100 - status.canaryWeight, canary: status.canaryWeight };
+  const begun: Release = {
+    ...next,
+    status,
+    weights,
+    weighedAt: now,
+    // Whoever put this weight in force is gone with its clock: the weight is judged after a whole interval (Q2).
+    dueAt: isAnalysing(status.phase) && release.dueAt === 0 ? now + intervalMs : Math.max(release.dueAt, now),
+    opened: status.canaryWeight > 0,
+    provenReplicas: grown,
+  };
+  return begun.early.reduce<Release>((state, { kind, order }) => obey(state, kind, order, now), {
+    ...begun,
+    early: [],
+  });
+}
+
+function provenReplicas(release: Release, { target }: Observation): number {
+  return target?.readiness.ready ? Math.max(release.provenReplicas, target.available) : release.provenReplicas;
+}
+
+function analysed(release: Release, event: Extract<Event, { type: 'analysed' }>): Release {
+  const next = looked(release, event.observation, event.answered, event.now);
+  const settings = event.observation.canary?.settings;
+  // Nothing was examined: what stood in the way is decided on, and told, as at any other tick.
+  if (!settings || !event.examination) return { ...next, ticked: true };
+  const { hooks, readings } = event.examination;
+  const verdict = judge(names(next, settings), settings.analysis.metrics, hooks, readings);
+  const inconclusive = verdict.outcome === 'inconclusive' ? next.inconclusive + 1 : 0;
+  const judged: Release = { ...next, verdict, inconclusive, ticked: false };
+  return verdict.outcome === 'pass' && judged.paused ? passOver(judged, event.now) : judged;
+}
+
+function hooksCalled(release: Release, { moment, answers, now }: Extract<Event, { type: 'hooks-called' }>): Release {
+  const settings = release.observation?.canary?.settings;
+  if (!settings) return release;
+  const asked = { ...release.asked, [moment]: answers };
+  const refused = answers.find(({ error }) => error !== undefined);
+  const passed = answers.filter(({ error }) => error === undefined);
+  const tell = (state: Release, ...drafts: EventDraft[]): Release => ({
+    ...state,
+    untold: [...state.untold, ...drafts.map((draft): EventRecord => ({ ...draft, scope: release.id }))],
+  });
+  const next = { ...release, asked };
+  switch (moment) {
+    case 'confirm-rollout':
+      return refused
+        ? closedGate(tell(next, ...passed.map(passedText('Confirm-rollout'))), moment, refused.name, now)
+        : tell(next, ...passed.map(passedText('Confirm-rollout')));
+    case 'confirm-traffic-increase': {
+      const starting = release.opened ? [] : [normal(`Starting canary analysis for ${targetName(release, settings)}`)];
+      const told = tell({ ...next, opened: true }, ...starting, ...passed.map(passedText('Confirm-traffic-increase')));
+      return refused ? closedGate(told, moment, refused.name, now) : forget(told, 'traffic gate closed');
+    }
+    case 'confirm-promotion': {
+      const told = tell(next, ...passed.map(passedText('Confirm-promotion')));
+      return refused ? closedGate(told, moment, refused.name, now) : told;
+    }
+    case 'pre-rollout': {
+      const told = tell({ ...next, opening: false }, ...passed.map(passedText('Pre-rollout')));
+      if (!refused) return { ...told, opened: true };
+      const name = names(release, settings).canary;
+      const message = `Halt ${name} advancement pre-rollout check ${refused.name} failed ${refused.error}`;
+      return { ...told, verdict: { outcome: 'fail', message } };
+    }
+    case 'rollback':
+      return tell(
+        next,
+        ...answers
+          .filter(({ error }) => error !== undefined)
+          .map(({ name }) => normal(`Rollback hook ${name} not signaling a rollback`)),
+      );
+    case 'post-rollout':
+      return release.ending ? { ...next, ending: { ...release.ending, stage: 'tell', answers } } : next;
+    case 'rollout':
+    case 'event':
+      return next;
+  }
+}
+
+const passedText = (word: string) => (answer: { readonly name: string }) =>
+  normal(`${word} check ${answer.name} passed`);
+
+/** A closed gate is told once, when the release begins to wait for it, and asked again at every tick. */
+function closedGate(release: Release, gate: Held['gate'], hook: string, now: number): Release {
+  const { phase } = release.status;
+  const silent =
+    (gate === 'confirm-rollout' && phase === 'Waiting') ||
+    (gate === 'confirm-promotion' && phase === 'WaitingPromotion');
+  return silent ? passOver(release, now) : { ...release, verdict: { outcome: 'held', gate, hook } };
+}
+
+function forget(release: Release, key: string): Release {
+  return { ...release, toldOnce: release.toldOnce.filter((told) => told !== key) };
+}
+
+function woke(release: Release, now: number): Release {
+  if (now < release.dueAt) return { ...release, stale: now >= release.holdUntil && release.holdUntil > 0 };
+  const settings = release.observation?.canary?.settings;
+  const { status, observation } = release;
+  // An examination begins with a look of its own; every other tick needs one.
+  const looksAnyway =
+    isAnalysing(status.phase) &&
+    release.weights.canary > 0 &&
+    observation?.target?.readiness.ready === true &&
+    settings !== undefined &&
+    hookCalls(settings, 'rollback', 'Progressing').length === 0;
+  return { ...release, ticked: true, asked: {}, holdUntil: 0, stale: !looksAnyway };
+}
+
+/** Something could not be done within its budget. The release holds where it is, says so, and tries again. */
+function failed(release: Release, { message, now }: Extract<Event, { type: 'failed' }>): Release {
+  const intervalMs = release.observation?.canary?.settings.analysis.intervalMs ?? 60_000;
+  const told: EventRecord = { ...warning(message), scope: release.id };
+  return {
+    ...release,
+    stale: true,
+    holdUntil: now + intervalMs,
+    untold: release.untold.some((event) => event.message === message) ? release.untold : [...release.untold, told],
+  };
+}

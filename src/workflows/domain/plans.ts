@@ -1,0 +1,45 @@
+import { promotedCondition } from './phases.ts';
+import type { CanaryStatus, Phase, Settings } from './observation.ts';
+import type { EventRecord, Step, StatusPatch, Verb } from './plan.ts';
+import type { AlertDraft, CarryOut, EventDraft, Release, Then } from './state.ts';
+
+/** Puts steps together under a verb. The summary is what people read in the history. */
+export function carryOut(
+  verb: Verb,
+  summary: string,
+  then: Then,
+  steps: readonly Step[],
+  alerts: readonly AlertDraft[] = [],
+): CarryOut {
+  return { type: 'carry-out', plan: { verb, summary, steps }, then, alerts };
+}
+
+/** Records an event of this release. */
+export function record(release: Release, ...drafts: readonly EventDraft[]): Step[] {
+  return drafts.map((draft) => ({ do: 'record-event', event: { ...draft, scope: release.id } }));
+}
+
+/** Records an event about the Canary's spec as it stands, told once however many runs look at it. */
+export function recordOnce(release: Release, draft: EventDraft): Step {
+  const canary = release.observation?.canary;
+  const event: EventRecord = { ...draft, scope: `${canary?.uid ?? ''}/${canary?.generation ?? 0}` };
+  return { do: 'record-event', event };
+}
+
+export const normal = (message: string): EventDraft => ({ type: 'Normal', message });
+export const warning = (message: string): EventDraft => ({ type: 'Warning', message });
+export const alert = (severity: AlertDraft['severity'], message: string, meta = false): AlertDraft => ({
+  severity,
+  message,
+  meta,
+});
+
+/** Enters a phase, with the condition that belongs to it. */
+export function enterPhase(settings: Settings, phase: Phase, fields: Partial<CanaryStatus> = {}): Step {
+  const status: StatusPatch = { ...fields, phase, condition: promotedCondition(phase, settings.target.kind) };
+  return { do: 'write-status', status };
+}
+
+export function writeStatus(status: StatusPatch): Step {
+  return { do: 'write-status', status };
+}

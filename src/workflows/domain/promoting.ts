@@ -1,0 +1,70 @@
+import { beginEnding, finish, promotionFailed } from './ending.ts';
+import { canaryName } from './names.ts';
+import { carryOut, enterPhase, normal, record, warning, writeStatus } from './plans.ts';
+import { halt, type World } from './world.ts';
+import { repair } from './repair.ts';
+import { promotionStep } from './steps.ts';
+import type { Settings } from './observation.ts';
+import type { Action, Ending, Release } from './state.ts';
+
+/**
+ * Phases `Promoting` and `Finalising`: the primary rolls to the new revision and takes its traffic back. The canary's
+ * own state no longer matters once the primary is ready (Q30), and a newer revision waits for its turn (Q28).
+ */
+export function promoting(release: Release, world: World, now: number): Action {
+  const { settings, primary, target } = world;
+  const repaired = repair(release, world);
+  if (repaired) return repaired;
+  if (!primary) return halt(release, 'the primary is missing');
+  const { readiness } = primary;
+  if (!readiness.ready && !readiness.retriable) {
+    return beginEnding(release, settings, promotionFailed(release, settings, readiness.message));
+  }
+  if (release.status.phase === 'Finalising') return finish({ ...release, ending: promoted }, settings, now);
+  if (!readiness.ready) return halt(release, readiness.message);
+  if (!target.readiness.ready && release.ticked && release.weights.canary > 0) {
+    return carryOut('tell', target.readiness.message, 'halted', record(release, warning(target.readiness.message)));
+  }
+  return takeBack(release, settings, now);
+}
+
+/** How every promotion ends, from `Finalising` on. */
+const promoted: Ending = {
+  kind: 'promoted',
+  stage: 'close',
+  because: 'promoted',
+  reasons: [],
+  alerts: [],
+  answers: [],
+};
+
+function takeBack(release: Release, settings: Settings, now: number): Action {
+  const { weights } = release;
+  const { analysis } = settings;
+  // Traffic is back already: a skipped analysis never gave any away, and someone else may have returned it (Q12).
+  if (weights.canary === 0) {
+    if (settings.skipAnalysis) return finish({ ...release, ending: promoted }, settings, now);
+    return carryOut('shiftTraffic', 'all traffic is on the primary', 'returned', [enterPhase(settings, 'Finalising')]);
+  }
+  if (analysis.stepWeightPromotion === 0) {
+    const message = 'Routing all traffic to primary';
+    return carryOut('shiftTraffic', message, 'returned', [
+      { do: 'ensure-autoscaler', mode: 'update' },
+      ...record(release, normal(message)),
+      { do: 'set-weights', weights: { primary: 100, canary: 0 } },
+      enterPhase(settings, 'Finalising', { canaryWeight: 0, iterations: 0 }),
+    ]);
+  }
+  const next = release.weighedAt + analysis.intervalMs;
+  if (now < next) return { type: 'wait', until: next, why: 'the next step of traffic back to the primary' };
+  const after = promotionStep(analysis, weights);
+  const message = `Advance ${canaryName(release)} primary weight ${after.primary}`;
+  return carryOut('shiftTraffic', message, 'returned', [
+    { do: 'ensure-autoscaler', mode: 'update' },
+    { do: 'set-weights', weights: after },
+    ...record(release, normal(message)),
+    after.canary === 0
+      ? enterPhase(settings, 'Finalising', { canaryWeight: 0, iterations: 0 })
+      : writeStatus({ canaryWeight: after.canary }),
+  ]);
+}

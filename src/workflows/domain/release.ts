@@ -1,0 +1,180 @@
+import { adopt } from './adoption.ts';
+import { finish } from './ending.ts';
+import { idle } from './idle.ts';
+import { initialise } from './initialise.ts';
+import { carryOut, recordOnce, warning, writeStatus } from './plans.ts';
+import { isAtRest } from './phases.ts';
+import { promoting } from './promoting.ts';
+import { analysing, waiting } from './analysing.ts';
+import { known } from './world.ts';
+import type { ObservedCanary } from './observation.ts';
+import type { Action, Outcome, Release } from './state.ts';
+
+/** A release that has just been asked for and has not looked yet. */
+export function begin(start: {
+  readonly id: string;
+  readonly canary: Release['canary'];
+  readonly seen?: readonly string[];
+  /** The next tick of the run this one continues. */
+  readonly dueAt?: number;
+}): Release {
+  return {
+    rules: 1,
+    id: start.id,
+    canary: start.canary,
+    turn: 0,
+    hinted: 0,
+    answered: 0,
+    seen: start.seen ?? [],
+    stale: true,
+    lookedAt: 0,
+    status: { phase: '', canaryWeight: 0, failedChecks: 0, iterations: 0, lastAppliedSpec: '', lastPromotedSpec: '' },
+    weights: { primary: 100, canary: 0 },
+    weighedAt: 0,
+    dueAt: start.dueAt ?? 0,
+    // A run that continues another one is between two ticks; any other says at once what it finds.
+    ticked: start.dueAt === undefined,
+    opened: false,
+    opening: false,
+    inconclusive: 0,
+    asked: {},
+    repairing: false,
+    provenReplicas: 0,
+    drainUntil: 0,
+    superseded: false,
+    early: [],
+    orderIds: [],
+    untold: [],
+    notices: [],
+    toldOnce: [],
+    holdUntil: 0,
+  };
+}
+
+/**
+ * Chooses what the release does next. The order of the questions is the specification; reasons to stop come before
+ * reasons to go on. Pure: the same release at the same time always does the same.
+ */
+export function decide(release: Release, now: number): Action {
+  return tellFirst(release, choose(release, now));
+}
+
+function choose(release: Release, now: number): Action {
+  if (release.superseded) return { type: 'start-over' };
+  const { observation } = release;
+  if (!observation || release.stale || release.hinted > release.answered) return look(release);
+  const { canary } = observation;
+  if (!canary || canary.deleting) return { type: 'rest' };
+  if (now < release.holdUntil) {
+    return { type: 'wait', until: release.holdUntil, why: release.stall?.message ?? 'retrying' };
+  }
+  if (release.ending) return finish(release, canary.settings, now);
+  if (canary.settings.suspend) return suspended(release);
+  const world = known(observation);
+  if (!world) return hold(release, canary);
+  if (canary.stalled !== undefined && !release.stall) {
+    return carryOut('tell', 'clear what was wrong', 'noted', [writeStatus({ stalled: null })]);
+  }
+  const adopted = adopt(release, world);
+  if (adopted) return adopted;
+  switch (release.status.phase) {
+    case '':
+    case 'Initializing':
+      return initialise(release, world, now);
+    case 'Initialized':
+    case 'Succeeded':
+    case 'Failed':
+      return idle(release, world, now);
+    case 'Waiting':
+      return waiting(release, world, now);
+    case 'Progressing':
+    case 'WaitingPromotion':
+      return analysing(release, world, now);
+    case 'Promoting':
+    case 'Finalising':
+      return promoting(release, world, now);
+    case 'Terminating':
+    case 'Terminated':
+      return { type: 'rest' };
+  }
+}
+
+function look(release: Release): Action {
+  const { phase } = release.status;
+  return {
+    type: 'look',
+    // Flagger asks the providers on every tick of an initialization, and never afterwards.
+    metricsProviders: phase === '' || phase === 'Initializing',
+    why: release.hinted > release.answered ? 'something may have changed' : 'see where things stand',
+  };
+}
+
+/** Suspension stops everything where it is. It is told once for each time it is switched on. */
+function suspended(release: Release): Action {
+  if (release.toldOnce.includes('suspended')) return { type: 'rest' };
+  const event = recordOnce(release, {
+    type: 'Normal',
+    message: 'skipping canary run as object is suspended',
+  });
+  return { ...carryOut('tell', 'suspended', 'noted', [event]), once: 'suspended' };
+}
+
+/** Something has to be mended before anything can be done. Traffic stays as it is. */
+function hold(release: Release, canary: ObservedCanary): Action {
+  const problem = release.observation?.problem ?? { reason: 'NotFound', message: 'the target was not found' };
+  if (release.ticked || canary.stalled !== problem.message) {
+    return carryOut('tell', problem.message, 'halted', [
+      writeStatus({ stalled: problem }),
+      recordOnce(release, warning(problem.message)),
+    ]);
+  }
+  // Whatever mends it is watched. Only a release that has moved traffic stays, to be steered and to end properly.
+  const { phase } = release.status;
+  if (isAtRest(phase) || phase === '' || phase === 'Initializing') return { type: 'rest' };
+  return { type: 'wait', until: release.dueAt, why: problem.message };
+}
+
+/** Events about orders, gates and failures go out with the next plan, or before the release waits or rests. */
+function tellFirst(release: Release, action: Action): Action {
+  const { untold, notices, stall } = release;
+  if (action.type === 'carry-out') {
+    if (untold.length === 0) return action;
+    const steps = [...untold.map((event) => ({ do: 'record-event', event }) as const), ...action.plan.steps];
+    return { ...action, plan: { ...action.plan, steps }, tells: untold.length };
+  }
+  if (action.type !== 'wait' && action.type !== 'rest' && action.type !== 'start-over') return action;
+  // Nothing can be told about a Canary that is gone.
+  const present = release.observation?.canary !== undefined;
+  const unwritten = present && stall !== undefined && !stall.written;
+  if (present && (untold.length > 0 || unwritten)) {
+    const condition = unwritten ? [writeStatus({ stalled: { reason: stall.reason, message: stall.message } })] : [];
+    const steps = [...condition, ...untold.map((event) => ({ do: 'record-event', event }) as const)];
+    return { ...carryOut('tell', untold.at(-1)?.message ?? 'say what is wrong', 'noted', steps), tells: untold.length };
+  }
+  if (notices.length > 0) return { type: 'notify', notices, why: `${notices.length} message(s)` };
+  return action;
+}
+
+/** What the run came to. */
+export function outcome(release: Release): Outcome {
+  const { status, ended, observation } = release;
+  const { phase, lastAppliedSpec: revision } = status;
+  const result = (word: Outcome['outcome'], reason: string): Outcome => ({ phase, outcome: word, revision, reason });
+  if (!observation?.canary || observation.canary.deleting) return result('deleted', 'the Canary was deleted');
+  if (observation.canary.settings.suspend) return result('suspended', 'the Canary is suspended');
+  if (observation.problem) return result('held', observation.problem.message);
+  switch (ended?.kind) {
+    case 'promoted':
+      return result('promoted', ended.reason);
+    case 'rollback':
+      return result('rolled back', ended.reason);
+    case 'failed-promotion':
+      return result('promotion failed', ended.reason);
+    case 'cancelled':
+      return result('cancelled', ended.reason);
+    case 'initialized':
+      return result('initialized', ended.reason);
+    case undefined:
+      return result('unchanged', 'nothing to do');
+  }
+}

@@ -1,0 +1,35 @@
+import { carryOut, record, warning } from './plans.ts';
+import type { World } from './world.ts';
+import type { Step } from './plan.ts';
+import type { Action, Release } from './state.ts';
+
+/**
+ * Puts generated objects back as the Canary asks for them, with the weights this release stands for. A weight that
+ * somebody else set is drift like any other, told with both weights (Q53).
+ */
+export function repair(release: Release, world: World): Action | undefined {
+  const { drift, routes } = world;
+  const { weights } = release;
+  const moved = routes !== undefined && routes.canary !== weights.canary;
+  if (drift.length === 0 && !moved) return undefined;
+  const what = [...drift, ...(moved ? [`weights ${routes.primary}/${routes.canary}`] : [])].join(', ');
+  // What a repair could not put right, or somebody undoes at once, is left alone until something changes again.
+  if (release.repaired === what) return undefined;
+  const steps: Step[] = [
+    { do: 'ensure-services' },
+    { do: 'ensure-primary' },
+    { do: 'ensure-autoscaler', mode: 'create' },
+    { do: 'ensure-apex' },
+    { do: 'ensure-routes', weights },
+  ];
+  const told = moved
+    ? record(
+        release,
+        warning(
+          `Traffic weights were changed to ${routes.primary}/${routes.canary} by someone else, ` +
+            `restoring ${weights.primary}/${weights.canary}`,
+        ),
+      )
+    : [];
+  return { ...carryOut('repair', `repair ${what}`, 'repaired', [...told, ...steps]), once: `repaired ${what}` };
+}

@@ -1,0 +1,33 @@
+import { carryOut, record, warning } from './plans.ts';
+import type { Observation, ObservedCanary, ObservedWorkload } from './observation.ts';
+import type { Action, Release } from './state.ts';
+
+/** A Canary whose target could be read: what decisions about phases build on. */
+export interface World {
+  readonly canary: ObservedCanary;
+  readonly settings: ObservedCanary['settings'];
+  readonly target: ObservedWorkload;
+  readonly primary: Observation['primary'];
+  readonly routes: Observation['routes'];
+  readonly drift: readonly string[];
+  readonly metricsProviders: Observation['metricsProviders'];
+}
+
+/** The world, unless something has to be mended before anything can be decided. */
+export function known(observation: Observation): World | undefined {
+  const { canary, target, primary, routes, drift, metricsProviders, problem } = observation;
+  if (problem || !canary || !target) return undefined;
+  return { canary, settings: canary.settings, target, primary, routes, drift, metricsProviders };
+}
+
+/** Tells what this tick found, or waits for the next one. */
+export function halt(release: Release, message: string): Action {
+  if (!release.ticked) return { type: 'wait', until: release.dueAt, why: message };
+  return carryOut('tell', message, 'halted', record(release, warning(message)));
+}
+
+/** Why a workload cannot be relied on. */
+export function whyNotReady(workload: ObservedWorkload | undefined, missing: string): string {
+  if (!workload) return missing;
+  return workload.readiness.ready ? '' : workload.readiness.message;
+}

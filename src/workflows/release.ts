@@ -1,0 +1,132 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  isCancellation,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { begin, decide, outcome } from './domain/release.ts';
+import { evolve } from './domain/evolve.ts';
+import { refusal } from './domain/obey.ts';
+import { orderKinds, type Order } from './domain/orders.ts';
+import { describe, progress } from './domain/progress.ts';
+import type { Progress } from './domain/progress.ts';
+import type { Action, Event, Outcome, Release } from './domain/state.ts';
+import * as messages from './messages.ts';
+import { perform, isInterruptible } from './perform.ts';
+import { show } from './show.ts';
+
+/**
+ * One release of one revision of one Canary, from the first hint until the Canary is at rest. Everything that is decided
+ * is decided in `domain/`; this only turns the crank.
+ */
+export async function release(start: messages.ReleaseStart): Promise<Outcome> {
+  let state: Release = start.carried ?? begin({ id: workflowInfo().runId, canary: start.canary, ...start.after });
+  let doing = 'begins';
+  let interrupt: (() => void) | undefined;
+
+  const record = (event: Event): Progress => {
+    const before = state;
+    state = evolve(state, event);
+    // What is in flight for a release that is to be rolled back is pointless.
+    if (state.aborted && !before.aborted) interrupt?.();
+    return progress(state, doing);
+  };
+  listen(record, () => state);
+  setHandler(messages.progressQuery, () => progress(state, doing), { description: 'What the release does now.' });
+  // A cancelled workflow is a release someone wants rolled back: an order like the others.
+  CancellationScope.current().cancelRequested.catch(() =>
+    record({ type: 'ordered', kind: 'abort', order: { by: 'a cancellation of the workflow' }, now: Date.now() }),
+  );
+
+  return CancellationScope.nonCancellable(async () => {
+    for (;;) {
+      const action = decide(state, Date.now());
+      // Nothing may be awaited between this look at the state and a return: that is what makes hints impossible to lose.
+      if (action.type === 'rest') return finished(state);
+      if (action.type === 'start-over') {
+        return continueAsNew<typeof release>({
+          canary: start.canary,
+          after: { seen: state.seen, dueAt: state.dueAt },
+        });
+      }
+      if (workflowInfo().continueAsNewSuggested) {
+        return continueAsNew<typeof release>({ canary: start.canary, carried: state });
+      }
+      doing = describe(action);
+      show(state, action, Date.now());
+      const event = await act(action);
+      if (event) state = evolve(state, event);
+    }
+  });
+
+  /** Performs an action; a message may change `state` meanwhile. Nothing comes back when a message ended a wait. */
+  async function act(action: Exclude<Action, { type: 'rest' | 'start-over' }>): Promise<Event | undefined> {
+    if (action.type === 'wait') return waitFor(action);
+    try {
+      if (!isInterruptible(action)) return await perform(state, action);
+      const scope = new CancellationScope();
+      interrupt = () => scope.cancel();
+      return await scope.run(() => perform(state, action));
+    } catch (error) {
+      if (isCancellation(error)) return { type: 'interrupted', now: Date.now() };
+      if (error instanceof ActivityFailure) return failed(action, error);
+      throw error;
+    } finally {
+      interrupt = undefined;
+    }
+  }
+
+  async function waitFor({ until, why }: Extract<Action, { type: 'wait' }>): Promise<Event | undefined> {
+    const decidedOn = state;
+    const changed = () => state !== decidedOn;
+    if (until === undefined) {
+      await condition(changed);
+      return undefined;
+    }
+    // Never 0: the SDK would mark that in history as if it were a change of code.
+    const early = await condition(changed, Math.max(1, until - Date.now()), { summary: why.slice(0, 200) });
+    return early ? undefined : { type: 'woke', now: Date.now() };
+  }
+}
+
+function finished(state: Release): Outcome {
+  show(state, { type: 'rest' }, Date.now());
+  return outcome(state);
+}
+
+/** Orders come as signals, for the buttons of the UI, and as updates, which answer. Both go one way. */
+function listen(record: (event: Event) => Progress, state: () => Release): void {
+  setHandler(messages.hintSignal, (hint) => void record({ type: 'hinted', hint, now: Date.now() }), {
+    description: 'Something about this Canary may have changed. {source, eventId}',
+  });
+  for (const kind of orderKinds) {
+    const description = `${descriptions[kind]} Optional: {by, reason, revision, id}`;
+    const handle = (order: Order = {}) => record({ type: 'ordered', kind, order, now: Date.now() });
+    setHandler(messages.orderSignals[kind], (order) => void handle(order), { description });
+    setHandler(messages.orderUpdates[kind], (order) => handle(order), {
+      description,
+      validator: (order: Order = {}) => {
+        const no = refusal(state(), kind, order);
+        if (no !== undefined) throw ApplicationFailure.nonRetryable(no, 'Refused');
+      },
+    });
+  }
+}
+
+const descriptions = {
+  pause: 'Holds the release at its present weight. It goes on being judged, and can still roll back.',
+  resume: 'Lets a paused release go on.',
+  promote: 'Skips the rest of the analysis and promotes. Promotion gates still hold.',
+  abort: 'Rolls the release back.',
+} as const;
+
+function failed(action: Action, error: ActivityFailure): Event {
+  const { cause } = error;
+  const reason = cause instanceof ApplicationFailure ? (cause.type ?? 'Unavailable') : 'Unavailable';
+  const message = cause?.message ?? error.message;
+  return { type: 'failed', action, reason, message, now: Date.now() };
+}
