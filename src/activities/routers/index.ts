@@ -1,0 +1,19 @@
+import { failure } from '../../errors.ts';
+import type { Deps } from '../deps.ts';
+import { istio } from './istio.ts';
+import type { CreateRouter, Router } from './router.ts';
+
+/** Routers by the name that `spec.provider`, or else the mesh provider setting, gives them. */
+export const routers: ReadonlyMap<string, CreateRouter> = new Map([['istio', istio]]);
+
+/**
+ * The router of a provider.
+ *
+ * @throws `InvalidSpec` when there is none of that name; unlike in Flagger, nothing falls back to Istio
+ */
+export function routerFor(provider: string, deps: Deps): Router {
+  const create = routers.get(provider);
+  if (create) return create(deps);
+  const supported = [...routers.keys()].join(', ');
+  throw failure('InvalidSpec', `unknown mesh router provider '${provider}' in spec.provider; supported: ${supported}`);
+}

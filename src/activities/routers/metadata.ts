@@ -1,0 +1,42 @@
+import type { ObjectMeta } from '../../clients/kubernetes.ts';
+import type { Canary } from '../../schemas/canary.ts';
+import { serviceNames } from '../../schemas/defaults.ts';
+import type { Deps } from '../deps.ts';
+import { fluxGuards, ownerReference } from '../ownership.ts';
+import { workloads } from '../workloads/index.ts';
+
+/** Where `revertOnDeletion` finds what an object looked like before its Canary took it over. */
+export const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
+export const originalConfiguration = 'flagger.kubernetes.io/original-configuration';
+
+export interface Metadata {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/**
+ * What a route carries: the labels and annotations of `spec.service.apex`, and the Flux guards. With `service.apex`
+ * given, be it empty, the pod label joins in with the name of the apex as its value, as on the apex Service. Only then
+ * is the target read, and this fails as that does.
+ *
+ * @see Flagger: its Service step writes that label into the Canary in memory, where the router then finds it
+ */
+export async function apexMetadata(canary: Canary, deps: Deps): Promise<Metadata> {
+  const apex = canary.spec.service?.apex;
+  const podLabel = apex ? await podLabelOf(canary, deps) : undefined;
+  return {
+    labels: { ...apex?.labels, ...(podLabel ? { [podLabel]: serviceNames(canary).apex } : {}) },
+    annotations: { ...apex?.annotations, ...fluxGuards },
+  };
+}
+
+/** The owner of generated objects, for their creation. A mesh in another cluster has no Canary that could own them. */
+export function ownership(canary: Canary, deps: Deps): Pick<ObjectMeta, 'ownerReferences'> {
+  return deps.mesh.server === deps.kubernetes.server ? { ownerReferences: [ownerReference(canary)] } : {};
+}
+
+/** The label that tells the target's pods apart; none for a Service, which has no pods of its own. */
+async function podLabelOf(canary: Canary, deps: Deps): Promise<string | undefined> {
+  const workload = workloads.get(canary.spec.targetRef.kind)?.(deps);
+  return (await workload?.pods(canary))?.label;
+}
