@@ -1,0 +1,31 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { parseAllDocuments } from 'yaml';
+import type { KubernetesObject } from '../../src/clients/kubernetes.ts';
+
+/** The text of a file of the project, by its path from the top. */
+export function read(path: string): string {
+  return readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+}
+
+/** The objects in a YAML file of the project. */
+export function objectsIn(path: string): KubernetesObject[] {
+  return parseAllDocuments(read(path), { merge: true }).map((document) => {
+    if (document.errors[0]) throw document.errors[0];
+    return document.toJS() as KubernetesObject;
+  });
+}
+
+/** Everything `kubectl apply -f deploy/install` applies, in its order. */
+export function install(): KubernetesObject[] {
+  const files = readdirSync(new URL('../../deploy/install', import.meta.url)).sort();
+  return files.flatMap((file) => objectsIn(`deploy/install/${file}`));
+}
+
+/** Environment variables that the tables of docs/operations.md explain. */
+export function documentedVariables(): ReadonlySet<string> {
+  const cells = read('docs/operations.md')
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .map((line) => line.split('|')[1]!);
+  return new Set(cells.flatMap((cell) => [...cell.matchAll(/`([A-Z][A-Z0-9_]{3,})`/g)].map(([, name]) => name!)));
+}
