@@ -1,3 +1,5 @@
+import type { LogLevel } from './log.ts';
+
 /** Settings that come from the environment (or Flagger's flags of the same meaning), read once by an entry and passed on. */
 export interface Settings {
   /** Provider of a Canary that names none. */
@@ -34,7 +36,15 @@ export interface ProcessSettings extends Settings {
   readonly port: number;
   /** Where Temporal's own worker metrics listen, `host:port`; '' for nowhere. */
   readonly temporalMetrics: string;
-  readonly logLevel: string;
+  readonly logLevel: LogLevel;
+  /** Global notifier: hears the alerts of Canaries that name none. '' for none; Teams wins over Slack. Secrets. */
+  readonly slackUrl: string;
+  readonly slackToken: string;
+  readonly slackProxyUrl: string;
+  readonly slackUser: string;
+  readonly slackChannel: string;
+  readonly msTeamsUrl: string;
+  readonly msTeamsProxyUrl: string;
   /** Milliseconds that work in progress gets to finish after SIGTERM. */
   readonly shutdownMs: number;
 }
@@ -74,6 +84,25 @@ const list = (env: readonly string[], fallback: readonly string[], flag?: string
   expected: 'a list with commas',
 });
 
+/** Flagger's levels; both spellings of a warning. */
+const level = (env: readonly string[], fallback: LogLevel, flag?: string): Entry<LogLevel> => ({
+  env,
+  flag,
+  fallback,
+  parse: (value) => levelNames[value.toLowerCase()],
+  expected: `one of ${Object.keys(levelNames).join(', ')}`,
+});
+
+const levelNames: Readonly<Record<string, LogLevel>> = {
+  debug: 'debug',
+  info: 'info',
+  warn: 'warn',
+  warning: 'warn',
+  error: 'error',
+  fatal: 'error',
+  panic: 'error',
+};
+
 const flagged = (env: readonly string[], fallback: boolean, flag?: string): Entry<boolean> => ({
   env,
   flag,
@@ -97,10 +126,17 @@ export const settingsTable: { readonly [K in keyof ProcessSettings]: Entry<Proce
   kubeconfig: text(['SERIN_KUBECONFIG'], '', 'kubeconfig'),
   meshKubeconfig: text(['SERIN_MESH_KUBECONFIG'], '', 'kubeconfig-service-mesh'),
   taskQueue: text(['SERIN_TASK_QUEUE'], 'serin'),
-  host: text(['SERIN_HOST'], '0.0.0.0'),
+  host: text(['SERIN_HOST'], '127.0.0.1'),
   port: number(['SERIN_PORT'], 8080, 'port'),
   temporalMetrics: text(['SERIN_TEMPORAL_METRICS']),
-  logLevel: text(['SERIN_LOG_LEVEL'], 'info', 'log-level'),
+  logLevel: level(['SERIN_LOG_LEVEL'], 'info', 'log-level'),
+  slackUrl: text(['SLACK_URL'], '', 'slack-url'),
+  slackToken: text(['SLACK_TOKEN'], '', 'slack-token'),
+  slackProxyUrl: text(['SLACK_PROXY_URL'], '', 'slack-proxy-url'),
+  slackUser: text(['SERIN_SLACK_USER'], 'flagger', 'slack-user'),
+  slackChannel: text(['SERIN_SLACK_CHANNEL'], 'general', 'slack-channel'),
+  msTeamsUrl: text(['MSTEAMS_URL'], '', 'msteams-url'),
+  msTeamsProxyUrl: text(['MSTEAMS_PROXY_URL'], '', 'msteams-proxy-url'),
   shutdownMs: number(['SERIN_SHUTDOWN_MS'], 25_000),
 };
 

@@ -76,12 +76,14 @@ export function memoryKubernetes(...objects: object[]): MemoryKubernetes {
         return copy(store.get(key(resource.kind, namespace, name)));
       });
     },
-    list(resource, namespace) {
+    list(resource, namespace, query = {}) {
       return attempt(() => {
         meet('list', resource.kind);
         const items = [...store.values()].filter(
           (object) =>
-            object.kind === resource.kind && (namespace === undefined || object.metadata.namespace === namespace),
+            object.kind === resource.kind &&
+            (namespace === undefined || object.metadata.namespace === namespace) &&
+            isSelected(object, query.labelSelector),
         );
         return { items: copy(items), metadata: { resourceVersion: String(version) } };
       });
@@ -101,12 +103,13 @@ export function memoryKubernetes(...objects: object[]): MemoryKubernetes {
         return write('replace', { ...object, apiVersion: resource.apiVersion, kind: resource.kind });
       });
     },
-    patch(resource, namespace, name, patch) {
+    patch(resource, namespace, name, patch, subresource) {
       return attempt(() => {
         meet('patch', resource.kind);
         const found = existing(resource, namespace, name);
         check(found, (patch as Partial<KubernetesObject>).metadata?.resourceVersion);
-        return write('patch', mergePatch(copy(found), copy(patch)) as KubernetesObject);
+        const patched = mergePatch(copy(found), copy(patch)) as KubernetesObject;
+        return write('patch', subresource ? { ...found, [subresource]: patched[subresource] } : patched);
       });
     },
     apply(resource, object) {
@@ -139,8 +142,17 @@ function attempt<T>(work: () => T): Promise<T> {
   try {
     return Promise.resolve(work());
   } catch (error) {
-    return Promise.reject(error as Error);
+    return Promise.reject(error instanceof Error ? error : new Error(String(error)));
   }
+}
+
+/** Selectors of equality alone, such as `app=shop,tier=web`. */
+function isSelected({ metadata }: KubernetesObject, selector: unknown): boolean {
+  if (typeof selector !== 'string' || selector === '') return true;
+  return selector.split(',').every((term) => {
+    const [key = '', value] = term.split('=');
+    return metadata.labels?.[key] === value;
+  });
 }
 
 /** RFC 7386. */

@@ -1,0 +1,168 @@
+import { describe, expect, it } from '@jest/globals';
+import { memoryKubernetes, type MemoryKubernetes } from '../../test/support/memory-kubernetes.ts';
+import { hpaRef, shopCanary, shopDeployment, shopHpa, testDeps, type Loose } from '../../test/support/shop.ts';
+import { failure } from '../errors.ts';
+import type { Plan, Step } from '../workflows/domain/plan.ts';
+import { createCarryOut } from './carry-out.ts';
+import { createParts } from './parts.ts';
+import { revisionOf } from './revision.ts';
+
+const ref = { namespace: 'prod', name: 'shop' };
+const plan = (verb: Plan['verb'], ...steps: Step[]): Plan => ({ verb, summary: verb, steps });
+
+function carryOut(kubernetes: MemoryKubernetes) {
+  const deps = testDeps(kubernetes);
+  const perform = createCarryOut(deps, createParts(deps));
+  return (plan: Plan, key = 'run-1/7') => perform(ref, plan, key);
+}
+
+const all = { primary: 100, canary: 0 };
+const event = (message: string): Step => ({ do: 'record-event', event: { type: 'Normal', message, scope: 'r' } });
+const events = async (kubernetes: MemoryKubernetes) => {
+  const { items } = await kubernetes.list({ apiVersion: 'v1', kind: 'Event', plural: 'events' }, 'prod');
+  return items.map(({ type, message, count }) => `${String(type)} ${String(message)} x${String(count)}`);
+};
+const deployment = (kubernetes: MemoryKubernetes, name: string) => kubernetes.peek('Deployment', name) as Loose;
+
+const initialize = plan(
+  'initialize',
+  { do: 'write-status', status: { phase: 'Initializing' } },
+  { do: 'ensure-services' },
+  { do: 'ensure-primary' },
+  { do: 'ensure-autoscaler', mode: 'create' },
+  { do: 'ensure-apex' },
+  { do: 'ensure-routes', weights: all },
+  { do: 'scale-target', to: 'zero' },
+  event('Initialization done! shop.prod'),
+);
+
+const world = () => memoryKubernetes(shopCanary({ autoscalerRef: hpaRef }), shopDeployment(), shopHpa());
+
+describe('carrying out a plan', () => {
+  it('does its steps in order', async () => {
+    const kubernetes = world();
+    expect(await carryOut(kubernetes)(initialize)).toBeNull();
+    const written = kubernetes.writes.filter((write) => !/ControllerRevision|DestinationRule/.test(write));
+    expect(written).toEqual([
+      'patch Canary shop',
+      'create Service shop-canary',
+      'create Service shop-primary',
+      'create Deployment shop-primary',
+      'create HorizontalPodAutoscaler shop-primary',
+      'create Service shop',
+      'create VirtualService shop',
+      'patch Deployment shop',
+      expect.stringMatching(/^create Event shop\./),
+    ]);
+    expect(deployment(kubernetes, 'shop').spec.replicas).toBe(0);
+  });
+
+  it('changes nothing when it is carried out again', async () => {
+    const kubernetes = world();
+    await carryOut(kubernetes)(initialize);
+    const writes = kubernetes.writes.length;
+    expect(await carryOut(kubernetes)(initialize)).toBeNull();
+    expect(kubernetes.writes).toHaveLength(writes);
+  });
+
+  it('takes a release from scaling up to promotion', async () => {
+    const kubernetes = world();
+    const perform = carryOut(kubernetes);
+    await perform(initialize);
+    deployment(kubernetes, 'shop').spec.template.spec.containers[0].image = 'shop:1.1';
+    const revision = revisionOf(deployment(kubernetes, 'shop').spec.template);
+    expect(await perform(plan('scaleUp', { do: 'scale-target', to: 'up' }), 'run-1/8')).toBeNull();
+    expect(deployment(kubernetes, 'shop').spec.replicas).toBe(2);
+    const weights = { primary: 90, canary: 10 };
+    expect(await perform(plan('shiftTraffic', { do: 'set-weights', weights }), 'run-1/9')).toBeNull();
+    const routes = (kubernetes.peek('VirtualService', 'shop') as Loose).spec.http[0].route;
+    expect(routes.map(({ weight }: Loose) => weight)).toEqual([90, 10]);
+    expect(await perform(plan('promote', { do: 'promote', revision }), 'run-1/10')).toBeNull();
+    expect(deployment(kubernetes, 'shop-primary').spec.template.spec.containers[0].image).toBe('shop:1.1');
+  });
+
+  it('stops at the first step that people have to mend, and says which', async () => {
+    const kubernetes = memoryKubernetes(shopCanary());
+    const result = await carryOut(kubernetes)(
+      plan('scaleUp', event('one'), { do: 'scale-target', to: 'up' }, event('two')),
+    );
+    expect(result).toEqual({
+      step: 1,
+      reason: 'NotFound',
+      message: 'deployment shop.prod get query error: deployments.apps "shop" not found',
+    });
+    expect(await events(kubernetes)).toEqual(['Normal one x1']);
+  });
+
+  it.each([
+    [
+      'parking the target',
+      { do: 'scale-target', to: 'zero' },
+      'Deployment',
+      'scaling down canary Deployment shop.prod failed: deployment shop.prod patch query error: forbidden',
+    ],
+    [
+      'writing the status',
+      { do: 'write-status', status: { phase: 'Initialized' } },
+      'Canary',
+      'failed to sync canary shop.prod status: failed after retries: updating canary shop.prod status failed: forbidden',
+    ],
+  ] as const)('has words of Flagger for a failure of %s while initializing', async (_, step, kind, message) => {
+    const kubernetes = world();
+    kubernetes.failNext('patch', kind, failure('Unauthorized', 'forbidden'));
+    expect(await carryOut(kubernetes)(plan('initialize', step))).toEqual({ step: 0, reason: 'Unauthorized', message });
+  });
+
+  it.each([
+    ['what only time can mend', failure('Unavailable', 'connection refused')],
+    ['a bug', new TypeError('x is not a function')],
+  ])('throws %s, to be tried again as a whole', async (_, error) => {
+    const kubernetes = world();
+    kubernetes.failNext('get', 'Deployment', error);
+    await expect(carryOut(kubernetes)(initialize)).rejects.toThrow(error.message);
+    expect(await carryOut(kubernetes)(initialize)).toBeNull();
+  });
+
+  it('counts an event once, however often the call is retried', async () => {
+    const kubernetes = world();
+    const perform = carryOut(kubernetes);
+    await perform(plan('tell', event('a'), event('a')), 'run-1/7');
+    await perform(plan('tell', event('a')), 'run-1/8');
+    await perform(plan('tell', event('a')), 'run-1/8');
+    expect(await events(kubernetes)).toEqual(['Normal a x3']);
+  });
+
+  it('writes status and events of a Canary that cannot be read, and nothing else', async () => {
+    const kubernetes = memoryKubernetes(shopCanary({ analysis: {} }), shopDeployment());
+    const stalled = { reason: 'InvalidSpec', message: 'invalid canary spec: …' };
+    const tell = plan('tell', { do: 'write-status', status: { stalled } }, event('x'), { do: 'ensure-primary' });
+    expect(await carryOut(kubernetes)(tell)).toMatchObject({
+      step: 2,
+      reason: 'InvalidSpec',
+      message: expect.stringMatching(/^invalid canary spec: /),
+    });
+    expect((kubernetes.peek('Canary', 'shop')!.status as Loose).conditions).toMatchObject([{ type: 'Stalled' }]);
+    expect(deployment(kubernetes, 'shop-primary')).toBeUndefined();
+  });
+
+  it('says that the Canary is gone', async () => {
+    expect(await carryOut(memoryKubernetes())(initialize)).toEqual({
+      step: 0,
+      reason: 'NotFound',
+      message: 'failed to get canary shop.prod: canaries.flagger.app "shop" not found',
+    });
+  });
+
+  it('BC-24: tells once which container ports the Services leave out', async () => {
+    const ports = [
+      { name: 'api', containerPort: 9000 },
+      { name: 'monitoring', containerPort: 9000 },
+    ];
+    const target = shopDeployment({ podSpec: { containers: [{ name: 'web', image: 'shop:1.0', ports }] } });
+    const kubernetes = memoryKubernetes(shopCanary({ service: { port: 80, portDiscovery: true } }), target);
+    await carryOut(kubernetes)(plan('repair', { do: 'ensure-services' }, { do: 'ensure-apex' }));
+    expect(await events(kubernetes)).toEqual([
+      expect.stringMatching(/^Warning container port monitoring \(9000\/TCP of web\) is left out of the Services/),
+    ]);
+  });
+});

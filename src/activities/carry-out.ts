@@ -1,0 +1,113 @@
+import { resources, type KubernetesObject } from '../clients/kubernetes.ts';
+import { failure, failureType, messageOf } from '../errors.ts';
+import { parseCanary, type Canary } from '../schemas/canary.ts';
+import type { EventRecord, Plan, PlanFailure, Step } from '../workflows/domain/plan.ts';
+import { during, retryOnConflict } from './attempts.ts';
+import type { CanaryRef } from './contract.ts';
+import type { Deps } from './deps.ts';
+import { createRecordEvent } from './events.ts';
+import type { Parts } from './parts.ts';
+import { createWriteStatus } from './status.ts';
+
+/** @param key names the call: the same for all its retries */
+export type CarryOut = (ref: CanaryRef, plan: Plan, key: string) => Promise<PlanFailure | null>;
+
+/**
+ * Carries out the steps of a plan in order, up to the first that fails. A failure that people have to mend, or that is
+ * still there after a few tries, is an answer; what only time can mend is thrown, so that the whole plan is tried again.
+ */
+export function createCarryOut({ kubernetes }: Pick<Deps, 'kubernetes'>, parts: Parts): CarryOut {
+  const writeStatus = createWriteStatus(kubernetes);
+  const recordEvent = createRecordEvent(kubernetes);
+
+  return async (ref, plan, key) => {
+    let done = 0;
+    try {
+      const object = await read(ref);
+      for (const step of plan.steps) {
+        await inWordsOf(plan, step, object, () => perform(object, step, `${key}/${done}`));
+        done++;
+      }
+      return null;
+    } catch (error) {
+      const reason = failureType(error);
+      if (reason === undefined || reason === 'Unavailable') throw error;
+      return { step: done, reason, message: messageOf(error) };
+    }
+  };
+
+  async function read({ namespace, name }: CanaryRef): Promise<KubernetesObject> {
+    const what = `failed to get canary ${name}.${namespace}`;
+    const found = await during(what, () => kubernetes.get(resources.canaries, namespace, name));
+    if (!found) throw failure('NotFound', `${what}: canaries.flagger.app "${name}" not found`);
+    return found;
+  }
+
+  async function perform(object: KubernetesObject, step: Step, key: string): Promise<void> {
+    const ref = { namespace: object.metadata.namespace ?? '', name: object.metadata.name };
+    switch (step.do) {
+      case 'record-event':
+        return recordEvent(object, step.event, key);
+      case 'write-status':
+        return writeStatus(ref, step.status);
+      case 'ensure-services':
+      case 'ensure-apex': {
+        const canary = parsed(object);
+        const pods = await parts.workload(canary).pods(canary);
+        const remarks = await parts.services.ensure(canary, pods, step.do === 'ensure-apex' ? 'apex' : 'inner');
+        return remark(object, remarks, key);
+      }
+      case 'ensure-primary': {
+        const canary = parsed(object);
+        return parts.workload(canary).ensurePrimary(canary, key);
+      }
+      case 'ensure-autoscaler': {
+        const canary = parsed(object);
+        return parts.autoscaler(canary)?.ensure(canary, step.mode);
+      }
+      case 'ensure-routes': {
+        const canary = parsed(object);
+        return retryOnConflict(() => parts.router(canary).ensure(canary, step.weights));
+      }
+      case 'set-weights': {
+        const canary = parsed(object);
+        return retryOnConflict(() => parts.router(canary).setWeights(canary, step.weights));
+      }
+      case 'scale-target': {
+        const canary = parsed(object);
+        const workload = parts.workload(canary);
+        return step.to === 'zero' ? workload.scaleToZero(canary) : workload.scaleUp(canary);
+      }
+      case 'promote': {
+        const canary = parsed(object);
+        return parts.workload(canary).promote(canary, step.revision, key);
+      }
+    }
+  }
+
+  /** What the Services cannot carry is said once for each version of the spec. */
+  async function remark(object: KubernetesObject, messages: readonly string[], key: string): Promise<void> {
+    const { uid = '', generation = 0 } = object.metadata;
+    for (const message of messages) {
+      const event: EventRecord = { type: 'Warning', message, scope: `${uid}/${generation}` };
+      await recordEvent(object, event, key);
+    }
+  }
+}
+
+/** Status and events can be written for a Canary that cannot be read; nothing else can be done for it. */
+function parsed(object: KubernetesObject): Canary {
+  const result = parseCanary(object);
+  if ('problem' in result) throw failure('InvalidSpec', `invalid canary spec: ${result.problem}`);
+  return result.canary;
+}
+
+/** Flagger puts words of its own around two errors of the initialization. @see engine spec 6, steps 10 and 12 */
+function inWordsOf(plan: Plan, step: Step, object: KubernetesObject, work: () => Promise<void>): Promise<void> {
+  if (plan.verb !== 'initialize') return work();
+  const { name, namespace } = object.metadata;
+  if (step.do === 'write-status') return during(`failed to sync canary ${name}.${namespace} status`, work);
+  if (step.do !== 'scale-target') return work();
+  const { kind, name: target } = (object.spec as Canary['spec'] | undefined)?.targetRef ?? {};
+  return during(`scaling down canary ${kind} ${target}.${namespace} failed`, work);
+}

@@ -1,0 +1,88 @@
+import { resources, type Kubernetes, type KubernetesObject } from '../clients/kubernetes.ts';
+import type { EventRecord } from '../workflows/domain/plan.ts';
+import { during, retryOnConflict } from './attempts.ts';
+import { sha256 } from './revision.ts';
+
+/** Annotation with the occurrence that an Event counted last. */
+const occurrenceKey = 'serin.dev/occurrence';
+
+/** Longest message that the API server takes, in bytes. */
+const longestMessage = 1024;
+
+/** Longest name of an object, less the hash that ends an Event's. */
+const longestPrefix = 253 - 17;
+
+/**
+ * Records an event about a Canary.
+ *
+ * @param occurrence names this telling: a retry of it is not counted twice
+ */
+export type RecordEvent = (canary: KubernetesObject, event: EventRecord, occurrence: string) => Promise<void>;
+
+/**
+ * One Event object for each message of a story, so that nothing is folded away; telling it again raises its count.
+ *
+ * @see engine spec 1 and Q57
+ */
+export function createRecordEvent(kubernetes: Kubernetes, now: () => Date = () => new Date()): RecordEvent {
+  return async (canary, event, occurrence) => {
+    const { namespace = '', name: canaryName } = canary.metadata;
+    const hash = sha256([event.scope, event.type, event.message].join('\n')).slice(0, 16);
+    const name = `${canaryName.slice(0, longestPrefix)}.${hash}`;
+    await during(`recording event ${name}.${namespace} failed`, () =>
+      retryOnConflict(async () => {
+        const at = now()
+          .toISOString()
+          .replace(/\.\d+Z$/, 'Z');
+        const stored = await kubernetes.get(resources.events, namespace, name);
+        if (!stored) {
+          await kubernetes.create(resources.events, newEvent(canary, name, event, occurrence, at));
+          return;
+        }
+        if (stored.metadata.annotations?.[occurrenceKey] === occurrence) return;
+        const { resourceVersion } = stored.metadata;
+        await kubernetes.patch(resources.events, namespace, name, {
+          metadata: { resourceVersion, annotations: { [occurrenceKey]: occurrence } },
+          count: (typeof stored.count === 'number' ? stored.count : 1) + 1,
+          lastTimestamp: at,
+        });
+      }),
+    );
+  };
+}
+
+function newEvent(
+  canary: KubernetesObject,
+  name: string,
+  { type, message }: EventRecord,
+  occurrence: string,
+  at: string,
+): KubernetesObject {
+  const { apiVersion, kind } = resources.canaries;
+  const { namespace, uid, resourceVersion } = canary.metadata;
+  return {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name, namespace, annotations: { [occurrenceKey]: occurrence } },
+    involvedObject: { apiVersion, kind, namespace, name: canary.metadata.name, uid, resourceVersion },
+    type,
+    reason: 'Synced',
+    message: cut(message),
+    source: { component: 'serin' },
+    reportingComponent: 'serin',
+    reportingInstance: '',
+    count: 1,
+    firstTimestamp: at,
+    lastTimestamp: at,
+  };
+}
+
+function cut(message: string): string {
+  const bytes = Buffer.from(message);
+  if (bytes.length <= longestMessage) return message;
+  // Half a character at the cut decodes to a replacement character, which is left out.
+  return `${bytes
+    .subarray(0, longestMessage - 3)
+    .toString()
+    .replace(/\uFFFD+$/, '')}…`;
+}

@@ -1,0 +1,60 @@
+import { resources } from '../clients/kubernetes.ts';
+import { failure } from '../errors.ts';
+import { parseCanary } from '../schemas/canary.ts';
+import { inActivity, type InCall } from './activity-call.ts';
+import { createAnalyse } from './analyse.ts';
+import { createCarryOut } from './carry-out.ts';
+import type { Activities } from './contract.ts';
+import type { Deps } from './deps.ts';
+import { createObserve } from './look.ts';
+import { createMetricsProvidersError, createReadMetrics, metricChecks } from './metrics/checks.ts';
+import { createNotify, type NotifyOptions } from './notify.ts';
+import { createParts } from './parts.ts';
+import { createCallHooks } from './webhooks.ts';
+
+export interface ActivityOptions extends Omit<NotifyOptions, 'log'> {
+  /** How an activity learns which call it answers; default: from Temporal. */
+  readonly inCall?: InCall;
+}
+
+/** Everything the worker registers for releases. */
+export function createActivities(
+  deps: Deps,
+  log: NotifyOptions['log'],
+  { inCall = inActivity, ...options }: ActivityOptions = {},
+): Activities {
+  const parts = createParts(deps);
+  const observe = createObserve(deps, parts, {
+    metricChecks,
+    metricsProvidersError: createMetricsProvidersError(deps),
+    hasGlobalNotifier: options.globalNotifier !== undefined,
+  });
+  const callHooks = createCallHooks(deps);
+  const examine = createAnalyse(observe, callHooks, createReadMetrics(deps));
+  const perform = createCarryOut(deps, parts);
+  const notify = createNotify(deps, { log, ...options });
+  const carryOut: Activities['promote'] = (ref, plan) => inCall(({ key }) => perform(ref, plan, key));
+
+  return {
+    look: async (ref, ask) => (await observe(ref, ask)).observation,
+    analyse: (ref, revision, hooks) => inCall((call) => examine(ref, revision, hooks, call)),
+    callHooks: (ref, hooks, until) =>
+      inCall(async ({ key, signal }) => {
+        const object = await deps.kubernetes.get(resources.canaries, ref.namespace, ref.name);
+        // Nothing comes of an answer about a Canary that is gone, and none of its hooks is left.
+        if (!object) return [];
+        const parsed = parseCanary(object);
+        if ('problem' in parsed) throw failure('InvalidSpec', `invalid canary spec: ${parsed.problem}`);
+        return callHooks(parsed.canary, hooks, until, key, signal);
+      }),
+    notify: (ref, notices) => inCall(() => notify(ref, notices)),
+    initialize: carryOut,
+    repair: carryOut,
+    scaleUp: carryOut,
+    shiftTraffic: carryOut,
+    promote: carryOut,
+    finish: carryOut,
+    rollBack: carryOut,
+    tell: carryOut,
+  };
+}

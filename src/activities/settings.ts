@@ -1,0 +1,110 @@
+import type { Settings as WorkerSettings } from '../config.ts';
+import type { Canary, CanaryWebhook } from '../schemas/canary.ts';
+import {
+  analysisOf,
+  hookTimeoutMs,
+  intervalMs,
+  isSkipped,
+  maxWeightOf,
+  progressDeadlineSeconds,
+  providerOf,
+  strategyOf,
+  thresholdOf,
+} from '../schemas/defaults.ts';
+import type { AnalysisSettings, MetricCheck, Settings } from '../workflows/domain/observation.ts';
+
+interface Sources {
+  metricChecks(canary: Canary): readonly MetricCheck[];
+  readonly hasGlobalNotifier: boolean;
+}
+
+/** The settings of a Canary that decisions depend on. @see engine spec 4 */
+export function settingsOf(canary: Canary, worker: WorkerSettings, sources: Sources): Settings {
+  const { targetRef, suspend, autoscalerRef } = canary.spec;
+  const { alerts = [], webhooks = [] } = analysisOf(canary);
+  return {
+    target: { kind: targetRef.kind, name: targetRef.name },
+    provider: providerOf(canary, worker.meshProvider),
+    suspend: suspend ?? false,
+    skipAnalysis: isSkipped(canary),
+    hasAutoscaler: autoscalerRef !== undefined,
+    progressDeadlineSeconds: progressDeadlineSeconds(canary),
+    analysis: analysisSettings(canary, worker, sources.metricChecks(canary)),
+    listeners: {
+      alerts: alerts.length > 0 || sources.hasGlobalNotifier,
+      events: webhooks.some(({ type }) => type === 'event') || worker.eventWebhook !== '',
+    },
+    drainMs: worker.drainMs,
+  };
+}
+
+/**
+ * The settings of a Canary that cannot be read. Nothing is done about it until it is mended; this is as much as
+ * keeping still takes.
+ */
+export function settingsOfUnreadable(spec: unknown, worker: WorkerSettings): Settings {
+  const { targetRef, suspend } = (spec ?? {}) as {
+    targetRef?: { kind?: unknown; name?: unknown };
+    suspend?: unknown;
+  };
+  return {
+    target: { kind: textOr(targetRef?.kind, 'Deployment'), name: textOr(targetRef?.name, '') },
+    provider: worker.meshProvider,
+    suspend: suspend === true,
+    skipAnalysis: false,
+    hasAutoscaler: false,
+    progressDeadlineSeconds: 600,
+    analysis: {
+      strategy: 'canary',
+      intervalMs: 60_000,
+      threshold: 1,
+      maxWeight: 100,
+      stepWeight: 0,
+      stepWeights: [],
+      stepWeightPromotion: 0,
+      iterations: 0,
+      mirror: false,
+      metrics: [],
+      hooks: [],
+    },
+    listeners: { alerts: false, events: worker.eventWebhook !== '' },
+    drainMs: worker.drainMs,
+  };
+}
+
+function analysisSettings(canary: Canary, worker: WorkerSettings, metrics: readonly MetricCheck[]): AnalysisSettings {
+  const analysis = analysisOf(canary);
+  const stepWeight = Math.max(0, analysis.stepWeight ?? 0);
+  return {
+    strategy: strategyOf(canary),
+    intervalMs: intervalMs(canary, worker.minimumIntervalMs),
+    threshold: thresholdOf(canary),
+    maxWeight: maxWeightOf(canary),
+    stepWeight,
+    // An increment, where one is given, rules out the ladder; only the maximum is read from it (canary-crd spec 3.3).
+    stepWeights: stepWeight > 0 ? [] : (analysis.stepWeights ?? []),
+    stepWeightPromotion: Math.max(0, analysis.stepWeightPromotion ?? 0),
+    iterations: Math.max(0, analysis.iterations ?? 0),
+    mirror: analysis.mirror ?? false,
+    metrics,
+    hooks: (analysis.webhooks ?? []).map((webhook) => ({
+      name: webhook.name,
+      type: webhook.type || 'rollout',
+      muteAlert: webhook.muteAlert ?? false,
+      budgetMs: hookBudgetMs(webhook),
+    })),
+  };
+}
+
+/** All attempts, and between them the longest pauses there are; a receiver may ask for as much (`Retry-After`). */
+function hookBudgetMs(webhook: CanaryWebhook): number {
+  const timeoutMs = hookTimeoutMs(webhook);
+  // A timeout that is no duration fails the hook before it is called.
+  if (typeof timeoutMs !== 'number') return 0;
+  const retries = Math.max(0, webhook.retries ?? 0);
+  return Math.ceil((1 + retries) * timeoutMs + retries * 30_000);
+}
+
+function textOr(value: unknown, otherwise: string): string {
+  return typeof value === 'string' ? value : otherwise;
+}

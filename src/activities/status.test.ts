@@ -1,0 +1,163 @@
+import { describe, expect, it } from '@jest/globals';
+import { memoryKubernetes } from '../../test/support/memory-kubernetes.ts';
+import { resources } from '../clients/kubernetes.ts';
+import { failure } from '../errors.ts';
+import type { Condition } from '../workflows/domain/plan.ts';
+import { canaryStatus, createWriteStatus, stalledMessage, statusChange, storedStatus } from './status.ts';
+
+const ref = { namespace: 'prod', name: 'shop' };
+const canary = (status?: object) => ({
+  apiVersion: 'flagger.app/v1beta1',
+  kind: 'Canary',
+  metadata: { ...ref },
+  spec: { targetRef: { kind: 'Deployment', name: 'shop' } },
+  ...(status ? { status } : {}),
+});
+const progressing: Condition = { status: 'Unknown', reason: 'Progressing', message: 'New revision detected, …' };
+const waiting: Condition = { status: 'Unknown', reason: 'Waiting', message: 'Waiting for approval.' };
+const succeeded: Condition = { status: 'True', reason: 'Succeeded', message: 'done' };
+const now = '2026-01-02T00:00:00Z';
+const before = '2026-01-01T00:00:00Z';
+
+describe('writing the status', () => {
+  it('writes all counters with the first phase, as Flagger does', async () => {
+    const kubernetes = memoryKubernetes(canary());
+    await createWriteStatus(kubernetes, () => new Date(now))(ref, {
+      phase: 'Initializing',
+      condition: { ...progressing, reason: 'Initializing' },
+    });
+    expect(kubernetes.peek('Canary', 'shop')!.status).toEqual({
+      phase: 'Initializing',
+      canaryWeight: 0,
+      failedChecks: 0,
+      iterations: 0,
+      lastTransitionTime: now,
+      conditions: [
+        {
+          type: 'Promoted',
+          status: 'Unknown',
+          reason: 'Initializing',
+          message: progressing.message,
+          lastUpdateTime: now,
+          lastTransitionTime: now,
+        },
+      ],
+    });
+  });
+
+  it('Q31: writes nothing when nothing differs', async () => {
+    const kubernetes = memoryKubernetes(canary({ phase: 'Failed', canaryWeight: 0, lastTransitionTime: before }));
+    await createWriteStatus(kubernetes)(ref, { phase: 'Failed', canaryWeight: 0 });
+    expect(kubernetes.writes).toEqual([]);
+  });
+
+  it('leaves fields of others alone, such as session cookies', async () => {
+    const kubernetes = memoryKubernetes(
+      canary({ phase: 'Progressing', sessionAffinityCookie: 'sid=x', canaryWeight: 10 }),
+    );
+    await createWriteStatus(kubernetes, () => new Date(now))(ref, { canaryWeight: 20 });
+    expect(kubernetes.peek('Canary', 'shop')!.status).toMatchObject({
+      sessionAffinityCookie: 'sid=x',
+      canaryWeight: 20,
+    });
+  });
+
+  it('works out the change anew when somebody wrote the Canary in between', async () => {
+    const kubernetes = memoryKubernetes(canary({ phase: 'Progressing', canaryWeight: 10 }));
+    kubernetes.failNext('patch', 'Canary', failure('Conflict', 'the object has been modified'));
+    await createWriteStatus(kubernetes)(ref, { canaryWeight: 20 });
+    expect(kubernetes.peek('Canary', 'shop')!.status).toMatchObject({ canaryWeight: 20 });
+  });
+
+  it('gives up after five attempts, in the words of Flagger', async () => {
+    const kubernetes = memoryKubernetes(canary({ canaryWeight: 10 }));
+    for (let attempt = 0; attempt < 5; attempt++)
+      kubernetes.failNext('patch', 'Canary', failure('Conflict', 'modified'));
+    await expect(createWriteStatus(kubernetes)(ref, { canaryWeight: 20 })).rejects.toMatchObject({
+      type: 'Conflict',
+      message: 'failed after retries: updating canary shop.prod status failed: modified',
+    });
+  });
+
+  it('says that the Canary is gone', async () => {
+    await expect(createWriteStatus(memoryKubernetes())(ref, { canaryWeight: 20 })).rejects.toMatchObject({
+      type: 'NotFound',
+      message: 'failed after retries: canary shop.prod get query failed: canaries.flagger.app "shop" not found',
+    });
+  });
+
+  it('BC-06: says that the CRD is too old when the API server drops a field', async () => {
+    const kubernetes = memoryKubernetes(canary({ phase: 'Progressing' }));
+    const { patch } = kubernetes;
+    kubernetes.patch = async (...call) => {
+      const written = await patch(...call);
+      return { ...written, status: { ...(written.status as object), lastPromotedSpec: undefined } };
+    };
+    await expect(createWriteStatus(kubernetes)(ref, { lastPromotedSpec: 'v1:a' })).rejects.toMatchObject({
+      type: 'InvalidSpec',
+      message: expect.stringContaining('dropped status.lastPromotedSpec; update the CustomResourceDefinition'),
+    });
+  });
+});
+
+describe('the change of a status', () => {
+  const promoted = { type: 'Promoted', ...progressing, lastUpdateTime: before, lastTransitionTime: before };
+
+  it('leaves a condition of the same status and reason as it is, times and words included', () => {
+    expect(
+      statusChange({ conditions: [promoted] }, { condition: { ...progressing, message: 'other' } }, now),
+    ).toBeUndefined();
+  });
+
+  it('keeps the transition time while the status of the condition stays', () => {
+    expect(statusChange({ conditions: [promoted] }, { condition: waiting }, now)).toMatchObject({
+      conditions: [{ ...waiting, lastUpdateTime: now, lastTransitionTime: before }],
+    });
+  });
+
+  it('moves the transition time with the status of the condition', () => {
+    expect(statusChange({ conditions: [promoted] }, { condition: succeeded }, now)).toMatchObject({
+      conditions: [{ ...succeeded, lastUpdateTime: now, lastTransitionTime: now }],
+    });
+  });
+
+  it('keeps Promoted first, then Stalled, then the conditions of others', () => {
+    const foreign = { type: 'Audited', status: 'True', reason: 'Ok' };
+    const change = statusChange(
+      { conditions: [foreign, promoted] },
+      { stalled: { reason: 'NotFound', message: 'no target' } },
+      now,
+    );
+    expect(change).toMatchObject({
+      conditions: [promoted, { type: 'Stalled', status: 'True', message: 'no target' }, foreign],
+    });
+  });
+
+  it('removes Stalled, and does not touch it when it is not asked about', () => {
+    const stalled = { type: 'Stalled', status: 'True', reason: 'NotFound', message: 'no target' };
+    const stored = { conditions: [promoted, stalled] };
+    expect(statusChange(stored, { stalled: null }, now)).toMatchObject({ conditions: [promoted] });
+    expect(statusChange(stored, { condition: waiting }, now)).toMatchObject({ conditions: [waiting, stalled] });
+    expect(statusChange(stored, { stalled: { reason: 'NotFound', message: 'no target' } }, now)).toBeUndefined();
+    expect(stalledMessage(stored)).toBe('no target');
+  });
+
+  it('writes an empty map of tracked configs beside the first hash, and leaves an existing one alone', () => {
+    expect(statusChange({}, { lastAppliedSpec: 'v1:a' }, now)).toMatchObject({ trackedConfigs: {} });
+    expect(statusChange({ trackedConfigs: { 'secret/db': 'x' } }, { lastAppliedSpec: 'v1:a' }, now)).not.toHaveProperty(
+      'trackedConfigs',
+    );
+    expect(statusChange({}, { canaryWeight: 5 }, now)).not.toHaveProperty('trackedConfigs');
+  });
+});
+
+it('reads a status that nobody has written as the one of a new Canary', () => {
+  expect(canaryStatus(storedStatus({ ...canary(), apiVersion: resources.canaries.apiVersion }))).toEqual({
+    phase: '',
+    canaryWeight: 0,
+    failedChecks: 0,
+    iterations: 0,
+    lastAppliedSpec: '',
+    lastPromotedSpec: '',
+  });
+});

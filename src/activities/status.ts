@@ -1,0 +1,152 @@
+import { resources, type Kubernetes, type KubernetesObject } from '../clients/kubernetes.ts';
+import { failure } from '../errors.ts';
+import type { CanaryStatus, Phase } from '../workflows/domain/observation.ts';
+import type { StatusPatch } from '../workflows/domain/plan.ts';
+import { during, retryOnConflict } from './attempts.ts';
+import type { CanaryRef } from './contract.ts';
+
+/** `Canary.status` as it may be found: by Flagger's hand, by ours, or by somebody's. */
+export type StoredStatus = Record<string, unknown> & { readonly conditions?: readonly StoredCondition[] };
+
+interface StoredCondition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly message?: string;
+  readonly lastUpdateTime?: string;
+  readonly lastTransitionTime?: string;
+}
+
+/** Writes what differs from the stored status, and nothing when nothing does. */
+export type WriteStatus = (canary: CanaryRef, patch: StatusPatch) => Promise<void>;
+
+const counters = ['canaryWeight', 'failedChecks', 'iterations'] as const;
+const fields = ['phase', ...counters, 'lastAppliedSpec', 'lastPromotedSpec'] as const;
+
+/**
+ * A JSON merge patch of the status subresource that holds only if nobody wrote the Canary in between; then it is worked
+ * out anew. `lastTransitionTime` moves with every write, as in Flagger.
+ *
+ * @see engine spec 5.3 and 5.5
+ */
+export function createWriteStatus(kubernetes: Kubernetes, now: () => Date = () => new Date()): WriteStatus {
+  return async (ref, patch) => {
+    const { namespace, name } = ref;
+    const what = `${name}.${namespace}`;
+    await during('failed after retries', () =>
+      retryOnConflict(async () => {
+        const canary = await during(`canary ${what} get query failed`, () =>
+          kubernetes.get(resources.canaries, namespace, name),
+        );
+        if (!canary) {
+          const why = `canaries.flagger.app "${name}" not found`;
+          throw failure('NotFound', `canary ${what} get query failed: ${why}`);
+        }
+        const status = statusChange(
+          storedStatus(canary),
+          patch,
+          now()
+            .toISOString()
+            .replace(/\.\d+Z$/, 'Z'),
+        );
+        if (!status) return;
+        const { resourceVersion } = canary.metadata;
+        const written = await during(`updating canary ${what} status failed`, () =>
+          kubernetes.patch(resources.canaries, namespace, name, { metadata: { resourceVersion }, status }, 'status'),
+        );
+        checkKept(written, patch, what);
+      }),
+    );
+  };
+}
+
+export function storedStatus(canary: KubernetesObject): StoredStatus {
+  return (canary.status ?? {}) as StoredStatus;
+}
+
+/** The part of the status that decisions depend on. Anything that was never written has Flagger's zero. */
+export function canaryStatus(stored: StoredStatus): CanaryStatus {
+  const number = (field: string) => (typeof stored[field] === 'number' ? stored[field] : 0);
+  const text = (field: string) => (typeof stored[field] === 'string' ? stored[field] : '');
+  return {
+    phase: text('phase') as Phase,
+    canaryWeight: number('canaryWeight'),
+    failedChecks: number('failedChecks'),
+    iterations: number('iterations'),
+    lastAppliedSpec: text('lastAppliedSpec'),
+    lastPromotedSpec: text('lastPromotedSpec'),
+  };
+}
+
+/** Message of the `Stalled` condition, while it holds. */
+export function stalledMessage(stored: StoredStatus): string | undefined {
+  const condition = stored.conditions?.find(({ type, status }) => type === 'Stalled' && status === 'True');
+  return condition && (condition.message ?? '');
+}
+
+/** The merge patch that makes `stored` what `patch` asks for, or undefined when it is that already. */
+export function statusChange(stored: StoredStatus, patch: StatusPatch, now: string): object | undefined {
+  const change: Record<string, unknown> = {};
+  for (const field of fields) {
+    if (patch[field] !== undefined && patch[field] !== stored[field]) change[field] = patch[field];
+  }
+  const conditions = changedConditions(stored.conditions ?? [], patch, now);
+  if (conditions) change.conditions = conditions;
+  // Tools that know Flagger read an absent map as tracking switched off.
+  if (patch.lastAppliedSpec !== undefined && stored.trackedConfigs === undefined) change.trackedConfigs = {};
+  if (Object.keys(change).length === 0) return undefined;
+  for (const counter of counters) if (stored[counter] === undefined) change[counter] ??= 0;
+  return { ...change, lastTransitionTime: now };
+}
+
+/** `Promoted` stays first, where Flagger's users look; conditions of others stay. */
+function changedConditions(
+  stored: readonly StoredCondition[],
+  { condition, stalled }: StatusPatch,
+  now: string,
+): StoredCondition[] | undefined {
+  const [promotedBefore, stalledBefore] = ['Promoted', 'Stalled'].map((type) =>
+    stored.find((one) => one.type === type),
+  );
+  const promoted = condition ? nextPromoted(promotedBefore, condition, now) : promotedBefore;
+  const isStalled = stalled ? nextStalled(stalledBefore, stalled, now) : stalledBefore;
+  const stall = stalled === null ? undefined : isStalled;
+  if (promoted === promotedBefore && stall === stalledBefore) return undefined;
+  const others = stored.filter(({ type }) => type !== 'Promoted' && type !== 'Stalled');
+  return [promoted, stall, ...others].filter((one) => one !== undefined);
+}
+
+function nextPromoted(
+  before: StoredCondition | undefined,
+  { status, reason, message }: NonNullable<StatusPatch['condition']>,
+  now: string,
+): StoredCondition {
+  if (before?.status === status && before.reason === reason) return before;
+  return { type: 'Promoted', status, reason, message, ...times(before, status, now) };
+}
+
+function nextStalled(
+  before: StoredCondition | undefined,
+  { reason, message }: NonNullable<StatusPatch['stalled']>,
+  now: string,
+): StoredCondition {
+  if (before?.status === 'True' && before.reason === reason && before.message === message) return before;
+  return { type: 'Stalled', status: 'True', reason, message, ...times(before, 'True', now) };
+}
+
+function times(before: StoredCondition | undefined, status: string, now: string) {
+  const kept = before?.status === status ? before.lastTransitionTime : undefined;
+  return { lastUpdateTime: now, lastTransitionTime: kept ?? now };
+}
+
+/** A field that the installed CRD does not know is dropped without a word, and the same step would come again for ever. */
+function checkKept(written: KubernetesObject, patch: StatusPatch, what: string): void {
+  const kept = storedStatus(written);
+  const lost = fields.filter((field) => patch[field] !== undefined && kept[field] !== patch[field]);
+  if (lost.length === 0) return;
+  const names = lost.map((field) => `status.${field}`).join(', ');
+  throw failure(
+    'InvalidSpec',
+    `canary ${what}: the API server dropped ${names}; update the CustomResourceDefinition canaries.flagger.app`,
+  );
+}

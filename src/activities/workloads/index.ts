@@ -1,0 +1,5 @@
+import { createDeploymentWorkload } from './deployment.ts';
+import type { CreateWorkload } from './workload.ts';
+
+/** Kinds of target by the name `targetRef.kind` gives them. */
+export const workloads: ReadonlyMap<string, CreateWorkload> = new Map([['Deployment', createDeploymentWorkload]]);

@@ -1,0 +1,210 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { NativeConnection, Runtime, Worker, type LogEntry, type WorkerOptions } from '@temporalio/worker';
+import { Counter, Registry, collectDefaultMetrics } from 'prom-client';
+import { createActivities } from './activities/index.ts';
+import { createImageActivities } from './activities/images.ts';
+import type { Deps } from './activities/deps.ts';
+import type { NotifierSettings } from './activities/notifiers/notifier.ts';
+import { createHttp } from './clients/http.ts';
+import { createKubernetes, loadKubeConfig, resources, type Kubernetes } from './clients/kubernetes.ts';
+import { readSettings, type ProcessSettings } from './config.ts';
+import { messageOf } from './errors.ts';
+import { createLog, type Log } from './log.ts';
+import { healthHandler, listen } from './server.ts';
+import { loadReceivers } from './triggers/receivers.ts';
+
+/** Search attributes that releases write. A server that does not know them would hang every release at its first turn. */
+export const requiredSearchAttributes = {
+  CanaryPhase: 'Keyword',
+  CanaryWeight: 'Int',
+  CanaryTarget: 'Keyword',
+  CanaryRevision: 'Keyword',
+} as const;
+
+/** Name under which the worker writes; the starter's watches take such writes for our own. */
+export const fieldManager = 'serin';
+
+async function main(): Promise<void> {
+  const settings = readSettings(process.env, process.argv.slice(2));
+  const log = createLog(settings.logLevel);
+  installRuntime(settings, log);
+
+  const metrics = new Registry();
+  collectDefaultMetrics({ register: metrics });
+  const undelivered = new Counter({
+    name: 'serin_notices_undelivered_total',
+    help: 'Alerts and event webhooks that could not be delivered.',
+    labelNames: ['kind'],
+    registers: [metrics],
+  });
+  const deps = connectClusters(settings);
+  const receivers = process.env.SERIN_RECEIVERS ? await loadReceivers(process.env.SERIN_RECEIVERS) : [];
+  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+
+  let connection: NativeConnection | undefined;
+  let polling = false;
+  const ready = async () => {
+    const found = await problems(connection, namespace, deps.kubernetes);
+    return { problems: polling ? found : [...found, 'the worker does not poll yet'] };
+  };
+  const health = await listen(healthHandler({ metrics, ready }), settings);
+  log.info('worker starts', { port: health.port, taskQueue: settings.taskQueue, namespace });
+  try {
+    connection = await insist('connect to Temporal', log, () => NativeConnection.connect(connectionOptions));
+    await insist('be ready', log, async () => {
+      const found = await problems(connection, namespace, deps.kubernetes);
+      if (found.length > 0) throw new Error(found.join('; '));
+    });
+    const worker = await Worker.create({
+      connection,
+      namespace,
+      taskQueue: settings.taskQueue,
+      identity: `worker/${process.pid}`,
+      ...workflowCode(),
+      activities: {
+        ...createActivities(deps, log, {
+          globalNotifier: globalNotifier(settings),
+          undelivered: (kind) => undelivered.inc({ kind }),
+        }),
+        ...createImageActivities({ ...deps, receivers }),
+      },
+      ...tuning(settings),
+    });
+    polling = true;
+    // Resolves once SIGTERM has drained what was in progress; `process.exit` would cut it.
+    await worker.run();
+  } finally {
+    polling = false;
+    await health.close();
+    await connection?.close();
+    log.info('worker stopped');
+  }
+}
+
+/** The chat room that hears of Canaries which name no alerts of their own. Teams wins, as in Flagger. */
+function globalNotifier(settings: ProcessSettings): NotifierSettings | undefined {
+  const { slackUser: username, slackChannel: channel } = settings;
+  if (settings.msTeamsUrl) {
+    return {
+      type: 'msteams',
+      url: settings.msTeamsUrl,
+      proxy: settings.msTeamsProxyUrl || undefined,
+      username,
+      channel,
+    };
+  }
+  if (!settings.slackUrl) return undefined;
+  return {
+    ...{ type: 'slack', url: settings.slackUrl, username, channel },
+    token: settings.slackToken || undefined,
+    proxy: settings.slackProxyUrl || undefined,
+  };
+}
+
+/**
+ * Numbers for a container of two cores and 1 GiB. The cache is explicit because its default follows the heap limit and
+ * not the container, and a cached release costs about 0.4 MiB; activities wait for others and not for the processor.
+ */
+function tuning(settings: ProcessSettings): Partial<WorkerOptions> {
+  return {
+    maxCachedWorkflows: 600,
+    maxConcurrentWorkflowTaskExecutions: 40,
+    maxConcurrentActivityTaskExecutions: 200,
+    workflowTaskPollerBehavior: { type: 'autoscaling', minimum: 2, initial: 5, maximum: 20 },
+    activityTaskPollerBehavior: { type: 'autoscaling', minimum: 2, initial: 5, maximum: 40 },
+    shutdownGraceTime: settings.shutdownMs,
+    shutdownForceTime: settings.shutdownMs + 5_000,
+    maxHeartbeatThrottleInterval: '2 seconds',
+  };
+}
+
+/** The bundle that the build made, or, when running from source, the workflows themselves, bundled at start. */
+function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+  const built = process.env.SERIN_WORKFLOW_BUNDLE ?? fileURLToPath(new URL('./workflow-bundle.js', import.meta.url));
+  if (existsSync(built)) return { workflowBundle: { codePath: built } };
+  return { workflowsPath: fileURLToPath(new URL('./workflows/index.ts', import.meta.url)) };
+}
+
+function installRuntime(settings: ProcessSettings, log: Log): void {
+  Runtime.install({
+    logger: {
+      log: (level: string, message: string, fields?: object) => logAt(log, level, message, fields),
+      trace: (message: string, fields?: object) => log.debug(message, { ...fields }),
+      debug: (message: string, fields?: object) => log.debug(message, { ...fields }),
+      info: (message: string, fields?: object) => log.info(message, { ...fields }),
+      warn: (message: string, fields?: object) => log.warn(message, { ...fields }),
+      error: (message: string, fields?: object) => log.error(message, { ...fields }),
+    },
+    telemetryOptions: settings.temporalMetrics
+      ? { metrics: { prometheus: { bindAddress: settings.temporalMetrics } } }
+      : undefined,
+    shutdownSignals: ['SIGTERM', 'SIGINT'],
+  });
+}
+
+function logAt(log: Log, level: string, message: string, fields?: LogEntry['meta'] | object): void {
+  const name = level.toLowerCase();
+  const write = name === 'error' || name === 'warn' || name === 'info' ? log[name] : log.debug;
+  write(message, { ...fields });
+}
+
+function connectClusters(settings: ProcessSettings): Deps {
+  const kubernetes = createKubernetes(loadKubeConfig(settings.kubeconfig), { fieldManager });
+  const mesh = settings.meshKubeconfig
+    ? createKubernetes(loadKubeConfig(settings.meshKubeconfig), { fieldManager })
+    : kubernetes;
+  return { kubernetes, mesh, http: createHttp(), settings };
+}
+
+/** What keeps this worker from carrying releases; each names what to do about it. */
+async function problems(
+  connection: NativeConnection | undefined,
+  namespace: string,
+  kubernetes: Kubernetes,
+): Promise<string[]> {
+  const found = await Promise.all([missingAttributes(connection, namespace), missingDefinitions(kubernetes)]);
+  return found.flat();
+}
+
+async function missingAttributes(connection: NativeConnection | undefined, namespace: string): Promise<string[]> {
+  if (!connection) return ['Temporal is not connected'];
+  try {
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+    return Object.entries(requiredSearchAttributes)
+      .filter(([name]) => !(name in customAttributes))
+      .map(
+        ([name, type]) =>
+          `search attribute ${name} is missing; run: temporal operator search-attribute create ` +
+          `--namespace ${namespace} --name ${name} --type ${type}`,
+      );
+  } catch (error) {
+    return [`Temporal does not answer: ${messageOf(error)}`];
+  }
+}
+
+async function missingDefinitions(kubernetes: Kubernetes): Promise<string[]> {
+  try {
+    await kubernetes.list(resources.canaries, undefined, { limit: 1 });
+    return [];
+  } catch (error) {
+    return [`Canaries cannot be listed: ${messageOf(error)}`];
+  }
+}
+
+/** A crash loop would hide the reason; waiting shows it, in the log and at `/readyz`. */
+async function insist<T>(what: string, log: Log, attempt: () => Promise<T>): Promise<T> {
+  for (let told = ''; ;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const reason = messageOf(error);
+      if (reason !== told) log.warn(`cannot ${what} yet`, { reason });
+      told = reason;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+  }
+}
+
+if (import.meta.main) await main();
