@@ -1,0 +1,272 @@
+import { describe, expect, it } from '@jest/globals';
+import { analysing, canary as manifest, serving, type Json } from '../../test/corpus/admission.ts';
+import { parseCanary } from './canary.ts';
+import { unsupported } from './unsupported.ts';
+import { validate, type Finding, type ValidationSettings } from './validate.ts';
+
+const settings = { noCrossNamespaceRefs: false, meshProvider: 'istio' };
+
+function findings(object: Json, changed: Partial<ValidationSettings> = {}): readonly Finding[] {
+  const parsed = parseCanary(object);
+  if ('problem' in parsed) throw new Error(parsed.problem);
+  return validate(parsed.canary, { ...settings, ...changed });
+}
+
+const errors = (object: Json, changed?: Partial<ValidationSettings>) =>
+  findings(object, changed).filter(({ level }) => level === 'error');
+const warnings = (object: Json) => findings(object).filter(({ level }) => level === 'warning');
+const ids = (found: readonly Finding[]) => found.map(({ id }) => id);
+
+const steps = (stepWeights: number[], more: Json = {}) => analysing({ stepWeight: undefined, stepWeights, ...more });
+const metric = (fields: Json) => analysing({ metrics: [{ name: 'a', thresholdRange: { max: 1 }, ...fields }] });
+const hook = (fields: Json) => ({ name: 'a', url: 'http://tester/', ...fields });
+const affinity = (fields: Json) => analysing({ sessionAffinity: { cookieName: 'c', ...fields } });
+const knative = { apiVersion: 'serving.knative.dev/v1', kind: 'Service', name: 'shop' };
+const autoscalerRef = { apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', name: 'shop' };
+
+it('finds nothing in a plain Canary', () => {
+  expect(findings(manifest())).toEqual([]);
+});
+
+describe('refuses what Flagger refuses, in its words', () => {
+  it.each<[string, string, Json]>([
+    [
+      "can't access gloo upstream up.edge, cross-namespace references are blocked",
+      'spec.upstreamRef.namespace',
+      manifest({ upstreamRef: { apiVersion: 'a', kind: 'Upstream', name: 'up', namespace: 'edge' } }),
+    ],
+    [
+      "can't access metric template errors.monitoring, cross-namespace references are blocked",
+      'spec.analysis.metrics[0].templateRef.namespace',
+      metric({ templateRef: { name: 'errors', namespace: 'monitoring' } }),
+    ],
+    [
+      "can't access alert provider slack.ops, cross-namespace references are blocked",
+      'spec.analysis.alerts[0].providerRef.namespace',
+      analysing({ alerts: [{ name: 'a', severity: 'warn', providerRef: { name: 'slack', namespace: 'ops' } }] }),
+    ],
+  ])('%s', (message, field, object) => {
+    expect(errors(object, { noCrossNamespaceRefs: true })).toEqual([
+      { id: 'foreign-reference', level: 'error', field, message },
+    ]);
+    expect(errors(object)).toEqual([]);
+  });
+
+  it('and not a reference to the namespace of the Canary', () => {
+    const own = metric({ templateRef: { name: 'errors', namespace: 'default' } });
+    const empty = metric({ templateRef: { name: 'errors', namespace: '' } });
+    for (const object of [own, empty]) expect(errors(object, { noCrossNamespaceRefs: true })).toEqual([]);
+  });
+
+  it.each<[string, Json]>([
+    ["can't use  provider with Knative Service as target", manifest({ targetRef: knative })],
+    ["can't use istio provider with Knative Service as target", manifest({ targetRef: knative, provider: 'istio' })],
+    ["can't use apps/v1/Deployment as target if provider is set to knative", manifest({ provider: 'knative' })],
+    ["can't use autoscaler with Knative Service", manifest({ targetRef: knative, provider: 'knative', autoscalerRef })],
+    [
+      "can't use the same cookie name for both primary and cookie name; please update them to be different",
+      affinity({ primaryCookieName: 'c' }),
+    ],
+    [
+      "can't use the same cookie name for both primary and cookie name; please update them to be different",
+      affinity({ cookieName: '' }),
+    ],
+  ])('%s', (message, object) => {
+    expect(errors(object)[0]).toMatchObject({ message });
+  });
+
+  it('and a Knative Service whose provider is only that of the settings', () => {
+    expect(ids(errors(manifest({ targetRef: knative }), { meshProvider: 'knative' }))).toContain('knative-provider');
+  });
+});
+
+describe('refuses what cannot work', () => {
+  const long = 'a'.repeat(60);
+  const named = (name: string) => manifest({ targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name } });
+
+  it('BC-21: a name that leaves no room for -primary, naming the limit', () => {
+    expect(errors(named(long))).toEqual([
+      {
+        id: 'name-too-long',
+        level: 'error',
+        field: 'spec.targetRef.name',
+        message:
+          `spec.targetRef.name: "${long}" has 60 characters and may have 55, because the name of the Service ` +
+          `${long}-primary ends at 63; shorten it or set a shorter spec.service.name`,
+      },
+    ]);
+    expect(errors(serving({ name: long }))).toMatchObject([{ id: 'name-too-long', field: 'spec.service.name' }]);
+  });
+
+  it('BC-21: and no name that is just short enough', () => {
+    expect(errors(named('a'.repeat(55)))).toEqual([]);
+    expect(errors(named('a'.repeat(56)))).toHaveLength(1);
+  });
+
+  it.each<[string, Json, string | undefined]>([
+    ['has a step twice', steps([5, 20, 20, 50]), 'never gets past 20'],
+    ['falls below its last', steps([10, 5, 50]), 'never gets past 10'],
+    ['begins with 0', steps([0, 10]), 'never gets past 0'],
+    ['rises', steps([5, 20, 50]), undefined],
+    ['passes 100', steps([50, 150]), undefined],
+    ['falls at its end, where it is over', steps([20, 10]), undefined],
+    ['is not used', manifest({ ...steps([10, 10, 20]).spec, skipAnalysis: true }), undefined],
+  ])('D-01: a list of steps only when it leads nowhere: one that %s', (_, object, text) => {
+    const found = errors(object);
+    expect(ids(found)).toEqual(text ? ['endless-steps'] : []);
+    if (text) expect(found[0]!.message).toContain(text);
+  });
+});
+
+describe('refuses what this version cannot do, naming what it can', () => {
+  const target = (kind: string) => manifest({ targetRef: { apiVersion: 'apps/v1', kind, name: 'shop' } });
+
+  it.each<[string, Json]>([
+    ['spec.targetRef.kind: a DaemonSet as target is not supported yet; use a Deployment', target('DaemonSet')],
+    ['spec.targetRef.kind: a Service as target is not supported yet; use a Deployment', target('Service')],
+    ['spec.provider: the provider nginx is not supported yet; use istio', manifest({ provider: 'nginx' })],
+    [
+      'spec.autoscalerRef.kind: a ScaledObject is not supported yet; use a HorizontalPodAutoscaler',
+      manifest({ autoscalerRef: { ...autoscalerRef, kind: 'ScaledObject' } }),
+    ],
+    [
+      'spec.analysis.iterations: a release by iterations (blue/green or A/B) is not supported yet; ' +
+        'use stepWeight or stepWeights',
+      analysing({ stepWeight: undefined, iterations: 5 }),
+    ],
+    [
+      'spec.analysis.match: a release to matching requests (A/B) is not supported yet; ' +
+        'use stepWeight or stepWeights, and remove it',
+      analysing({ match: [{ headers: { a: { exact: 'b' } } }] }),
+    ],
+    [
+      'spec.analysis.mirror: mirrored traffic is not supported yet; remove it or set it to false',
+      analysing({ mirror: true }),
+    ],
+    ['spec.analysis.sessionAffinity: session affinity is not supported yet; remove it', affinity({})],
+    [
+      'spec.revertOnDeletion: putting the target back on deletion is not supported yet; remove it or set it to false',
+      manifest({ revertOnDeletion: true }),
+    ],
+  ])('%s', (message, object) => {
+    expect(errors(object)).toMatchObject([{ message, field: message.split(':')[0] }]);
+  });
+
+  it('also when the provider comes from the settings', () => {
+    expect(ids(errors(manifest(), { meshProvider: 'linkerd' }))).toEqual(['unsupported-provider']);
+  });
+
+  it('and nothing that is switched off', () => {
+    const { canary } = parseCanary(
+      manifest({
+        revertOnDeletion: false,
+        autoscalerRef,
+        analysis: { interval: '1m', threshold: 5, iterations: 0, mirror: false, match: [] },
+      }),
+    ) as Extract<ReturnType<typeof parseCanary>, { canary: unknown }>;
+    expect(unsupported(canary, settings)).toEqual([]);
+  });
+
+  it('after everything that Flagger refuses, for the first error is the one people see', () => {
+    const object = manifest({ targetRef: knative, revertOnDeletion: true });
+    expect(ids(errors(object))).toEqual(['knative-provider', 'unsupported-target', 'unsupported-revert-on-deletion']);
+  });
+});
+
+describe('warns, and keeps nothing from being acted on', () => {
+  it.each<[string, string, Json]>([
+    ['weight-out-of-range', 'spec.analysis.maxWeight', analysing({ maxWeight: 400 })],
+    ['weight-out-of-range', 'spec.analysis.stepWeights[1]', steps([50, 150])],
+    ['weight-out-of-range', 'spec.analysis.stepWeightPromotion', analysing({ stepWeightPromotion: -1 })],
+    ['weight-out-of-range', 'spec.analysis.canaryReadyThreshold', analysing({ canaryReadyThreshold: 101 })],
+    ['ready-threshold-small', 'spec.analysis.primaryReadyThreshold', analysing({ primaryReadyThreshold: 1 })],
+    ['no-step', 'spec.analysis.stepWeight', analysing({ stepWeight: 0 })],
+    ['no-step', 'spec.analysis.stepWeights', steps([])],
+    ['steps-not-ascending', 'spec.analysis.stepWeights', steps([20, 10])],
+    ['max-weight-ignored', 'spec.analysis.maxWeight', steps([10, 60], { maxWeight: 50 })],
+    ['max-weight-zero', 'spec.analysis.maxWeight', analysing({ maxWeight: 0 })],
+    ['max-weight-below-step', 'spec.analysis.maxWeight', analysing({ stepWeight: 20, maxWeight: 10 })],
+    ['max-weight-passed', 'spec.analysis.maxWeight', analysing({ stepWeight: 15, maxWeight: 61 })],
+    ['match-without-iterations', 'spec.analysis.match', analysing({ match: [{ sourceLabels: { a: 'b' } }] })],
+    ['duration-unreadable', 'spec.analysis.interval', analysing({ interval: '10sfoo' })],
+    ['duration-unreadable', 'spec.analysis.metrics[0].interval', metric({ interval: '2min', query: 'x' })],
+    ['duration-unreadable', 'spec.analysis.webhooks[0].timeout', analysing({ webhooks: [hook({ timeout: '2min' })] })],
+    [
+      'window-above-interval',
+      'spec.analysis.metrics[0].interval',
+      metric({ interval: '2m', templateRef: { name: 'x' } }),
+    ],
+    ['metric-undefined', 'spec.analysis.metrics[0]', metric({ name: 'request-succes-rate' })],
+    ['metric-twice', 'spec.analysis.metrics[0].name', metric({ name: 'request-duration', templateRef: { name: 'x' } })],
+    ['metric-query-deprecated', 'spec.analysis.metrics[0].query', metric({ query: 'x' })],
+    [
+      'range-empty',
+      'spec.analysis.metrics[0].thresholdRange',
+      metric({ name: 'request-duration', thresholdRange: {} }),
+    ],
+    [
+      'metric-threshold-deprecated',
+      'spec.analysis.metrics[0].threshold',
+      metric({ name: 'request-duration', thresholdRange: undefined, threshold: 500 }),
+    ],
+    ['metric-unbounded', 'spec.analysis.metrics[0]', metric({ name: 'request-duration', thresholdRange: undefined })],
+    ['webhook-url-unusable', 'spec.analysis.webhooks[0].url', analysing({ webhooks: [hook({ url: '${CHAT}' })] })],
+    ['webhook-url-unusable', 'spec.analysis.webhooks[0].url', analysing({ webhooks: [hook({ url: 'not a url' })] })],
+    ['webhook-repeated', 'spec.analysis.webhooks[1].name', analysing({ webhooks: [hook({}), hook({})] })],
+    [
+      'metric-repeated',
+      'spec.analysis.metrics[1].name',
+      analysing({
+        metrics: [1, 2].map((max) => ({ name: 'a', templateRef: { name: 'a' }, thresholdRange: { max } })),
+      }),
+    ],
+    [
+      'alert-severity-missing',
+      'spec.analysis.alerts[0].severity',
+      analysing({ alerts: [{ name: 'a', providerRef: { name: 'a' } }] }),
+    ],
+    ['delegation-with-hosts', 'spec.service.delegation', serving({ delegation: true, hosts: ['a'] })],
+  ])('%s at %s', (id, field, object) => {
+    const found = warnings(object);
+    expect(found.map((one) => [one.id, one.field])).toContainEqual([id, field]);
+    for (const { field: named, message } of found) expect(message.startsWith(`${named}: `)).toBe(true);
+  });
+
+  it('BC-12: about a rollback hook at the address of a notification', () => {
+    const chat = 'http://chat.example.test/hook';
+    const hooks = [
+      { name: 'tell', type: 'post-rollout', url: chat },
+      { name: 'back', type: 'rollback', url: chat },
+    ];
+    expect(warnings(analysing({ webhooks: hooks }))).toMatchObject([
+      { id: 'rollback-hook-notifies', field: 'spec.analysis.webhooks[1].type' },
+    ]);
+    expect(warnings(analysing({ webhooks: [hooks[0], { ...hooks[1], url: 'http://gate/' }] }))).toEqual([]);
+  });
+
+  it('without the address of a hook, which may hold a secret', () => {
+    const found = warnings(analysing({ webhooks: [hook({ url: 'https//chat/T0/hush' })] }));
+    expect(found).toHaveLength(1);
+    expect(JSON.stringify(found)).not.toContain('hush');
+  });
+
+  it.each<[string, string, Json]>([
+    ['match-not-routed', 'linkerd', { iterations: 5, match: [{ sourceLabels: { a: 'b' } }] }],
+    ['mirror-not-routed', 'nginx', { stepWeight: 10, mirror: true }],
+    ['mirror-not-routed', 'gatewayapi:v1', { stepWeight: 10, mirror: true }],
+  ])('%s by %s', (id, provider, analysis) => {
+    const object = manifest({ provider, analysis: { interval: '1m', threshold: 5, ...analysis } });
+    expect(ids(warnings(object))).toContain(id);
+  });
+
+  it.each<[string, Json]>([
+    ['steps that divide evenly', analysing({ stepWeight: 10, maxWeight: 50 })],
+    ['a step that ends at 100', analysing({ stepWeight: 30, maxWeight: 100 })],
+    ['a maximum that says the same as the list', steps([10, 50], { maxWeight: 50 })],
+    ['no step where analysis is skipped', manifest({ ...analysing({ stepWeight: 0 }).spec, skipAnalysis: true })],
+    ['a template without a window', metric({ templateRef: { name: 'x' } })],
+    ['ready thresholds that are percentages', analysing({ primaryReadyThreshold: 50, canaryReadyThreshold: 0 })],
+  ])('but not about %s', (_, object) => {
+    expect(findings(object)).toEqual([]);
+  });
+});
