@@ -25,18 +25,18 @@ export const hintSignal = defineSignal<[Hint]>('hint');
 
 /** Orders as signals, for the buttons of the Temporal UI: an order that cannot be followed leaves a Warning event. */
 export const orderSignals = {
-  pause: defineSignal<[Order?]>('pause'),
-  resume: defineSignal<[Order?]>('resume'),
-  promote: defineSignal<[Order?]>('promote'),
-  abort: defineSignal<[Order?]>('abort'),
+  pause: defineSignal<[Order]>('pause'),
+  resume: defineSignal<[Order]>('resume'),
+  promote: defineSignal<[Order]>('promote'),
+  abort: defineSignal<[Order]>('abort'),
 } satisfies Record<OrderKind, unknown>;
 
 /** Orders as updates: the same, answered with what the release does now, or refused with why. */
 export const orderUpdates = {
-  pause: defineUpdate<Progress, [Order?]>('pause'),
-  resume: defineUpdate<Progress, [Order?]>('resume'),
-  promote: defineUpdate<Progress, [Order?]>('promote'),
-  abort: defineUpdate<Progress, [Order?]>('abort'),
+  pause: defineUpdate<Progress, [Order]>('pause'),
+  resume: defineUpdate<Progress, [Order]>('resume'),
+  promote: defineUpdate<Progress, [Order]>('promote'),
+  abort: defineUpdate<Progress, [Order]>('abort'),
 } satisfies Record<OrderKind, unknown>;
 
 /** What the release does now, for machines; people read the current details. */

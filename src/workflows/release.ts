@@ -106,8 +106,8 @@ function listen(record: (event: Event) => Progress, state: () => Release): void 
   for (const kind of orderKinds) {
     const description = `${descriptions[kind]} Optional: {by, reason, revision, id}`;
     const handle = (order: Order = {}) => record({ type: 'ordered', kind, order, now: Date.now() });
-    setHandler(messages.orderSignals[kind], (order) => void handle(order), { description });
-    setHandler(messages.orderUpdates[kind], (order) => handle(order), {
+    setHandler(messages.orderSignals[kind], (order?: Order) => void handle(order), { description });
+    setHandler(messages.orderUpdates[kind], (order?: Order) => handle(order), {
       description,
       validator: (order: Order = {}) => {
         const no = refusal(state(), kind, order);

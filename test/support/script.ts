@@ -1,5 +1,11 @@
 import { play, setRevision, type Act, type Behaviour, type Line, type Script } from '../../src/simulation/world.ts';
-import type { AnalysisSettings, CanaryStatus, Hook, HookType, Settings } from '../../src/workflows/domain/observation.ts';
+import type {
+  AnalysisSettings,
+  CanaryStatus,
+  Hook,
+  HookType,
+  Settings,
+} from '../../src/workflows/domain/observation.ts';
 
 /** The settings of a plain Canary: steps of 10 up to 30, two failed checks, ten seconds. */
 export function settings(analysis: Partial<AnalysisSettings> = {}, more: Partial<Settings> = {}): Settings {
@@ -30,13 +36,19 @@ export function settings(analysis: Partial<AnalysisSettings> = {}, more: Partial
   };
 }
 
-export const hook = (name: string, type: HookType, muteAlert = false): Hook => ({ name, type, muteAlert, budgetMs: 10_000 });
+export const hook = (name: string, type: HookType, muteAlert = false): Hook => ({
+  name,
+  type,
+  muteAlert,
+  budgetMs: 10_000,
+});
 
 /** Revisions behave by their names, as the simulated kubelet treats image tags. */
 export function behaviour(revision: string): Behaviour {
   const errors = /-err(\d+)/.exec(revision)?.[1];
   return {
     readyAfterMs: /-(neverready|crash)/.test(revision) ? 'never' : revision.includes('-slow') ? 30_000 : 1_000,
+    failsAsPrimary: revision.includes('-badprimary'),
     readings: { 'request-success-rate': errors ? 100 - Number(errors) : 100, 'request-duration': 40 },
   };
 }
@@ -46,7 +58,14 @@ export const release = (revision: string, atMs = 60_000): Act => ({ atMs, do: se
 
 /** Plays a Canary from its creation; a release of `v1:2` comes after a minute, unless `acts` say otherwise. */
 export function playCanary(script: Partial<Script> = {}) {
-  return play({ settings: settings(), revision: 'v1:1', behaviour, acts: [release('v1:2')], endMs: 1_800_000, ...script });
+  return play({
+    settings: settings(),
+    revision: 'v1:1',
+    behaviour,
+    acts: [release('v1:2')],
+    endMs: 1_800_000,
+    ...script,
+  });
 }
 
 /** A Canary at rest that runs `v1:1`. */

@@ -1,0 +1,108 @@
+import { describe, expect, it } from '@jest/globals';
+import { imageSettings, judge, referenceOf, type Pin, type Situation } from './judge.ts';
+
+const A = `sha256:${'a'.repeat(64)}`;
+const B = `sha256:${'b'.repeat(64)}`;
+const C = `sha256:${'c'.repeat(64)}`;
+
+function settings(policies: object[], more: Record<string, string> = {}) {
+  const read = imageSettings({ 'serin.dev/image-policies': JSON.stringify(policies), ...more });
+  if (!read || 'problem' in read) throw new Error(read?.problem ?? 'no settings');
+  return read.settings;
+}
+
+interface Given {
+  policy?: string;
+  pin?: Pin;
+  rollOnRetag?: boolean;
+  template: string;
+  promoted?: string;
+  desired?: { tag: string; digest: string };
+  failed?: boolean;
+  failedDigests?: string[];
+}
+
+function verdict(given: Given, tag: string, digest: string) {
+  const { policy = 'semver:^1', rollOnRetag = false, template, promoted, ...rest } = given;
+  const situation: Situation = {
+    pin: 'tag+digest',
+    failed: false,
+    failedDigests: [],
+    ...rest,
+    policy: settings([{ container: 'cart', policy, rollOnRetag }]).policies[0]!,
+    template: referenceOf(template)!,
+    ...(promoted ? { promoted: referenceOf(promoted)! } : {}),
+  };
+  const judgment = judge(situation, { tag, digest });
+  if ('write' in judgment) return judgment.write;
+  return 'skip' in judgment ? judgment.skip : `keep ${judgment.desired.tag}`;
+}
+
+describe('judging a pushed image', () => {
+  const at140 = { template: `reg.io/cart:1.4.0@${A}`, desired: { tag: '1.4.0', digest: A } };
+
+  it.each`
+    rule                                                 | given                                                                                                                                  | tag        | digest | result
+    ${'a higher version is written with tag and digest'} | ${at140}                                                                                                                               | ${'1.4.1'} | ${B}   | ${`reg.io/cart:1.4.1@${B}`}
+    ${'R1: a late lower version is dropped'}             | ${at140}                                                                                                                               | ${'1.3.9'} | ${B}   | ${'older'}
+    ${'R1: below what a person set by hand'}             | ${{ ...at140, template: `reg.io/cart:1.6.0@${C}` }}                                                                                    | ${'1.5.0'} | ${B}   | ${'older'}
+    ${'R6: a rollback by hand is not undone'}            | ${{ template: 'reg.io/cart:1.3.0', desired: { tag: '1.4.0', digest: A } }}                                                             | ${'1.4.0'} | ${A}   | ${'older'}
+    ${'R3: a new tag of the same digest rolls nothing'}  | ${at140}                                                                                                                               | ${'1.4.1'} | ${A}   | ${'keep 1.4.1'}
+    ${'unless asked to'}                                 | ${{ ...at140, rollOnRetag: true }}                                                                                                     | ${'1.4.1'} | ${A}   | ${`reg.io/cart:1.4.1@${A}`}
+    ${'R2: a mutable tag that moved'}                    | ${{ ...at140, policy: 'exact:prod' }}                                                                                                  | ${'prod'}  | ${B}   | ${`reg.io/cart:prod@${B}`}
+    ${'R2: a mutable tag that did not move'}             | ${{ ...at140, policy: 'exact:prod' }}                                                                                                  | ${'prod'}  | ${A}   | ${'same-digest'}
+    ${'R3: what the primary runs is not news'}           | ${{ policy: 'exact:prod', template: `reg.io/cart:prod@${B}`, promoted: `reg.io/cart:prod@${A}`, desired: { tag: 'prod', digest: B } }} | ${'prod'}  | ${A}   | ${'promoted'}
+    ${'R4: what failed before stays out'}                | ${{ ...at140, failedDigests: [B] }}                                                                                                    | ${'1.4.1'} | ${B}   | ${'failed-before'}
+    ${'R4: a re-tag of what has just failed'}            | ${{ template: `reg.io/cart:1.4.1@${B}`, promoted: `reg.io/cart:1.4.0@${A}`, desired: { tag: '1.4.1', digest: B }, failed: true }}      | ${'1.4.2'} | ${B}   | ${'failed-before'}
+    ${'R4: also after a person put the old one back'}    | ${{ template: `reg.io/cart:1.4.0@${A}`, promoted: `reg.io/cart:1.4.0@${A}`, desired: { tag: '1.4.1', digest: B }, failed: true }}      | ${'1.4.2'} | ${B}   | ${'failed-before'}
+    ${'a fix after a failure is written'}                | ${{ template: `reg.io/cart:1.4.1@${B}`, promoted: `reg.io/cart:1.4.0@${A}`, desired: { tag: '1.4.1', digest: B }, failed: true }}      | ${'1.4.2'} | ${C}   | ${`reg.io/cart:1.4.2@${C}`}
+    ${'a first push takes over from a plain tag'}        | ${{ template: 'reg.io/cart:1.4.0' }}                                                                                                   | ${'1.4.1'} | ${B}   | ${`reg.io/cart:1.4.1@${B}`}
+    ${'a bare digest was somebody’s choice'}             | ${{ template: `reg.io/cart@${A}` }}                                                                                                    | ${'1.4.1'} | ${B}   | ${'pinned'}
+    ${'unless we wrote it'}                              | ${{ template: `reg.io/cart@${A}`, pin: 'digest', desired: { tag: '1.4.0', digest: A } }}                                               | ${'1.4.1'} | ${B}   | ${`reg.io/cart@${B}`}
+    ${'pinned by tag'}                                   | ${{ template: 'reg.io/cart:1.4.0', pin: 'tag' }}                                                                                       | ${'1.4.1'} | ${B}   | ${'reg.io/cart:1.4.1'}
+    ${'a tag alone cannot roll what keeps its name'}     | ${{ template: 'reg.io/cart:prod', pin: 'tag', policy: 'exact:prod' }}                                                                  | ${'prod'}  | ${B}   | ${'cannot-roll'}
+  `('$rule', ({ given, tag, digest, result }) => {
+    expect(verdict(given as Given, tag as string, digest as string)).toBe(result);
+  });
+
+  it('remembers the digest that failed when the next one is written', () => {
+    const judgment = judge(
+      {
+        policy: settings([{ container: 'cart', policy: 'semver:^1' }]).policies[0]!,
+        pin: 'tag+digest',
+        template: referenceOf(`reg.io/cart:1.4.1@${B}`)!,
+        promoted: referenceOf(`reg.io/cart:1.4.0@${A}`)!,
+        desired: { tag: '1.4.1', digest: B },
+        failed: true,
+        failedDigests: [],
+      },
+      { tag: '1.4.2', digest: C },
+    );
+    expect(judgment).toMatchObject({ desired: { tag: '1.4.2', digest: C }, failedDigests: [B] });
+  });
+});
+
+describe('image annotations', () => {
+  it('are optional, with tag and digest pinned by default', () => {
+    expect(imageSettings({})).toBeUndefined();
+    expect(settings([{ container: 'cart', policy: 'semver:^1.4' }])).toMatchObject({
+      pin: 'tag+digest',
+      suspended: false,
+      writeBack: 'auto',
+    });
+  });
+
+  it.each`
+    annotations                                                                               | problem
+    ${{ 'serin.dev/image-policies': 'cart=semver' }}                                          | ${/not a JSON array/}
+    ${{ 'serin.dev/image-policies': '[{"container":"cart"}]' }}                               | ${/policy/}
+    ${{ 'serin.dev/image-policies': '[{"container":"cart","policy":"exact:x","colour":1}]' }} | ${/colour/}
+    ${{ 'serin.dev/image-policies': '[{"container":"cart","policy":"glob:v1.*"}]' }}          | ${/container cart: policy kind "glob"/}
+    ${{ 'serin.dev/image-policies': '[]', 'serin.dev/image-pin': 'sha' }}                     | ${/image-pin is "sha"/}
+    ${{ 'serin.dev/image-policies': '[]', 'serin.dev/image-write-back': 'git' }}              | ${/image-write-back is "git"/}
+  `('$annotations is refused with its name', ({ annotations, problem }) => {
+    expect(imageSettings(annotations as Record<string, string>)).toEqual({
+      problem: expect.stringMatching(problem as RegExp),
+    });
+  });
+});

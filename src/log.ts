@@ -1,0 +1,38 @@
+import { messageOf } from './errors.ts';
+
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
+
+export type LogLevel = (typeof logLevels)[number];
+
+/** Values of a log line. `canary` is `<name>.<namespace>` on everything about one Canary, as in Flagger's logs. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** Writes one JSON object a line, with Flagger's keys `level`, `ts`, `msg` and `canary`. Never give it a secret. */
+export type Log = Readonly<Record<LogLevel, (message: string, fields?: LogFields) => void>>;
+
+/** A log that leaves out what is less serious than `level`. `write` gets lines without their end; default: stderr. */
+export function createLog(level: LogLevel, write: (line: string) => void = toStderr): Log {
+  const least = logLevels.indexOf(level);
+  const at =
+    (name: LogLevel) =>
+    (message: string, fields: LogFields = {}) => {
+      if (logLevels.indexOf(name) < least) return;
+      write(JSON.stringify({ level: name, ts: new Date().toISOString(), msg: message, ...plain(fields) }));
+    };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+/** The `canary` field of a log line. */
+export function canaryField(canary: { readonly namespace: string; readonly name: string }): string {
+  return `${canary.name}.${canary.namespace}`;
+}
+
+/** Errors lose their text in JSON; a field must not replace one of ours. */
+function plain(fields: LogFields): LogFields {
+  const entries = Object.entries(fields).filter(([name]) => !['level', 'ts', 'msg'].includes(name));
+  return Object.fromEntries(entries.map(([name, value]) => [name, value instanceof Error ? messageOf(value) : value]));
+}
+
+function toStderr(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

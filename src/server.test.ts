@@ -1,0 +1,87 @@
+import { connect } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Counter, Registry } from 'prom-client';
+import { healthHandler, listen, type Listening, type Readiness } from './server.ts';
+
+let server: Listening | undefined;
+
+afterEach(async () => {
+  await server?.close(0);
+  server = undefined;
+});
+
+async function get(path: string, init: RequestInit = {}) {
+  const response = await fetch(`http://127.0.0.1:${server!.port}${path}`, init);
+  return { status: response.status, body: await response.text() };
+}
+
+describe('health endpoints', () => {
+  const serve = async (ready: () => Readiness) => {
+    const metrics = new Registry();
+    new Counter({ name: 'serin_test_total', help: 'h', registers: [metrics] }).inc();
+    server = await listen(healthHandler({ ready, metrics }), { host: '127.0.0.1', port: 0 });
+  };
+
+  it('/healthz is 200 whatever else is down', async () => {
+    await serve(() => {
+      throw new Error('everything is down');
+    });
+    expect(await get('/healthz')).toEqual({ status: 200, body: 'OK\n' });
+    expect(await get('/readyz')).toEqual({ status: 500, body: 'everything is down\n' });
+  });
+
+  it('/readyz says what keeps the process from working, and what is only worth knowing', async () => {
+    let readiness: Readiness = { problems: ['Temporal does not answer'], notes: ['no Istio'] };
+    await serve(() => readiness);
+    expect(await get('/readyz')).toEqual({ status: 503, body: 'Temporal does not answer\nno Istio\n' });
+    readiness = { problems: [], notes: ['no Istio'] };
+    expect(await get('/readyz')).toEqual({ status: 200, body: 'OK\nno Istio\n' });
+  });
+
+  it('/metrics is for Prometheus, and nothing else is served', async () => {
+    await serve(() => ({ problems: [] }));
+    expect((await get('/metrics')).body).toContain('serin_test_total 1');
+    expect((await get('/')).status).toBe(404);
+    expect((await get('/healthz', { method: 'POST' })).status).toBe(405);
+  });
+});
+
+describe('a listening server', () => {
+  it('says when its address is taken', async () => {
+    server = await listen(() => undefined, { host: '127.0.0.1', port: 0 });
+    await expect(listen(() => undefined, { host: '127.0.0.1', port: server.port })).rejects.toThrow(/EADDRINUSE/);
+  });
+
+  it('lets a request in progress finish when it closes, and cuts one that does not', async () => {
+    server = await listen((_, response) => void setTimeout(() => response.end('done'), 50), {
+      host: '127.0.0.1',
+      port: 0,
+    });
+    const answer = get('/');
+    await new Promise((done) => setTimeout(done, 20));
+    await server.close(1_000);
+    expect((await answer).body).toBe('done');
+
+    server = await listen(() => undefined, { host: '127.0.0.1', port: 0 });
+    const cut = get('/').catch(() => 'cut');
+    await new Promise((done) => setTimeout(done, 20));
+    await server.close(10);
+    expect(await cut).toBe('cut');
+  });
+
+  it('hangs up on a client that sends its headers too slowly', async () => {
+    server = await listen(() => undefined, {
+      host: '127.0.0.1',
+      port: 0,
+      headersTimeoutMs: 100,
+      requestTimeoutMs: 200,
+    });
+    const answer = await new Promise<string>((resolve) => {
+      const socket = connect(server!.port, '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\n'));
+      let text = '';
+      socket.on('data', (chunk) => (text += chunk.toString()));
+      socket.on('close', () => resolve(text));
+    });
+    expect(answer).toContain('408');
+  });
+});

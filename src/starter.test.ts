@@ -1,0 +1,193 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createLog } from './log.ts';
+import { readStarterConfig, startStarter, type Starter } from './starter.ts';
+import type { TemporalStarter } from './temporal.ts';
+
+describe('the starter’s settings', () => {
+  it('have defaults that listen on this machine alone', () => {
+    expect(readStarterConfig({})).toMatchObject({
+      host: '127.0.0.1',
+      healthPort: 8080,
+      hooksPort: 8090,
+      taskQueue: 'serin',
+      fieldManager: 'serin',
+      hintsPerSecond: 50,
+      resyncSeconds: 0,
+    });
+    expect(readStarterConfig({ SERIN_PORT: '9000' }).healthPort).toBe(9000);
+    expect(readStarterConfig({}, ['-namespace=shop']).namespace).toBe('shop');
+  });
+
+  it.each([
+    ['SERIN_HOOKS_PORT', 'eighty'],
+    ['SERIN_HINTS_PER_SECOND', '-1'],
+    ['SERIN_LOG_LEVEL', 'loud'],
+  ])('%s=%s is refused by name', (name, value) => {
+    expect(() => readStarterConfig({ [name]: value })).toThrow(new RegExp(`${name} is "${value}"`));
+  });
+});
+
+describe('a starter', () => {
+  let api: Server;
+  let starter: Starter | undefined;
+  let writes: string[];
+  let hints: string[];
+  let pushes: string[];
+  let temporalIsDown: boolean;
+  const watches = new Set<ServerResponse>();
+
+  const canary = {
+    metadata: { namespace: 'shop', name: 'cart', uid: 'u1', resourceVersion: '7', generation: 1 },
+    spec: { targetRef: { kind: 'Deployment', name: 'cart' } },
+    status: { phase: 'Progressing', canaryWeight: 20 },
+  };
+
+  beforeEach(async () => {
+    [writes, hints, pushes, temporalIsDown] = [[], [], [], false];
+    api = createServer((request, response) => {
+      const { pathname, searchParams } = new URL(request.url ?? '/', 'http://api');
+      if (request.method !== 'GET') writes.push(`${request.method} ${pathname}`);
+      if (pathname.includes('istio')) return response.writeHead(404).end();
+      if (searchParams.get('watch')) {
+        watches.add(response.on('close', () => watches.delete(response)));
+        return response.writeHead(200).flushHeaders();
+      }
+      const items = pathname.endsWith('/canaries') ? [canary] : [];
+      response.end(JSON.stringify({ metadata: { resourceVersion: '10' }, items }));
+    });
+    await new Promise<void>((done) => api.listen(0, '127.0.0.1', done));
+  });
+
+  afterEach(async () => {
+    await starter?.stop();
+    starter = undefined;
+    api.closeAllConnections();
+    await new Promise((done) => api.close(done));
+  });
+
+  const temporal: TemporalStarter = {
+    hint: ({ namespace, name }, { source }) => {
+      if (temporalIsDown) return Promise.reject(new Error('UNAVAILABLE'));
+      hints.push(`${namespace}/${name} ← ${source}`);
+      return Promise.resolve();
+    },
+    push: (push, workflowId, settleMs) => {
+      if (temporalIsDown) return Promise.reject(new Error('UNAVAILABLE'));
+      pushes.push(`${workflowId} ${push.host}/${push.repository}:${push.tag} after ${settleMs} ms`);
+      return Promise.resolve('started');
+    },
+    problem: () => Promise.resolve(temporalIsDown ? 'Temporal does not answer' : undefined),
+    close: () => Promise.resolve(),
+  };
+
+  async function start() {
+    const folder = mkdtempSync(join(tmpdir(), 'starter-'));
+    const file = (name: string, text: string) => {
+      writeFileSync(join(folder, name), text);
+      return join(folder, name);
+    };
+    const url = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
+    const kubeconfig = file(
+      'kubeconfig',
+      JSON.stringify({
+        clusters: [{ name: 'c', cluster: { server: url, 'insecure-skip-tls-verify': true } }],
+        users: [{ name: 'u', user: {} }],
+        contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+        'current-context': 'x',
+      }),
+    );
+    const receivers = file(
+      'receivers.json',
+      JSON.stringify([
+        {
+          name: 'prod',
+          type: 'distribution',
+          host: 'registry.example.com',
+          tokensFile: file('tokens', 'a-token-for-this-test-only\n'),
+          repositories: ['shop/*'],
+          namespaces: ['shop'],
+        },
+      ]),
+    );
+    const config = {
+      ...readStarterConfig({ SERIN_KUBECONFIG: kubeconfig, SERIN_RECEIVERS: receivers }),
+      healthPort: 0,
+      hooksPort: 0,
+    };
+    starter = await startStarter(
+      config,
+      createLog('error', () => undefined),
+      temporal,
+    );
+  }
+
+  const get = async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${starter!.healthPort}${path}`);
+    return { status: response.status, body: await response.text() };
+  };
+
+  const until = async (what: () => boolean) => {
+    for (let tries = 0; !what(); tries++) {
+      if (tries > 200) throw new Error(`waited in vain; ${watches.size} watches`);
+      await new Promise((done) => setTimeout(done, 10));
+    }
+  };
+
+  it('hints what it finds, takes pushes, says how it is, and writes nothing to the cluster', async () => {
+    await start();
+    await until(() => hints.length > 0);
+    expect(hints).toEqual(['shop/cart ← watch/start']);
+    const event = {
+      id: '01a21100710178538976a28f7705d310',
+      action: 'push',
+      target: { repository: 'shop/cart', tag: '1.4.2' },
+    };
+    const answer = await fetch(`http://127.0.0.1:${starter!.hooksPort}/hooks/v1/prod`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer a-token-for-this-test-only', 'content-type': 'application/json' },
+      body: JSON.stringify({ events: [event] }),
+    });
+    expect([answer.status, await answer.json()]).toEqual([200, { accepted: 1, ignored: 0 }]);
+    expect(pushes).toEqual([
+      'img/prod/01a21100710178538976a28f7705d310 registry.example.com/shop/cart:1.4.2 after 5000 ms',
+    ]);
+    const ready = await get('/readyz');
+    expect(ready.status).toBe(200);
+    expect(ready.body).toContain('virtualservices.networking.istio.io is not installed');
+    expect((await get('/metrics')).body).toContain('flagger_canary_weight{workload="cart",namespace="shop"} 20');
+    expect(writes).toEqual([]);
+  });
+
+  it('is alive but not ready while Temporal is down, and keeps its hints for it', async () => {
+    temporalIsDown = true;
+    await start();
+    await new Promise((done) => setTimeout(done, 300));
+    expect((await get('/healthz')).status).toBe(200);
+    expect(await get('/readyz')).toMatchObject({
+      status: 503,
+      body: expect.stringContaining('Temporal does not answer'),
+    });
+    temporalIsDown = false;
+    await until(() => hints.length > 0);
+    expect(hints).toEqual(['shop/cart ← watch/start']);
+    expect((await get('/readyz')).status).toBe(200);
+  });
+
+  it('hands over what it has when it stops, and leaves no watch behind', async () => {
+    temporalIsDown = true;
+    await start();
+    await until(() => watches.size === 4);
+    await new Promise((done) => setTimeout(done, 100));
+    const stopped = starter!.stop();
+    temporalIsDown = false;
+    await stopped;
+    starter = undefined;
+    expect(hints).toEqual(['shop/cart ← watch/start']);
+    await until(() => watches.size === 0);
+  });
+});

@@ -1,0 +1,88 @@
+import { Client, Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import type { CanaryRef } from './activities/contract.ts';
+import { messageOf } from './errors.ts';
+import type { imagePush, ImagePush } from './workflows/image-push.ts';
+import { hintSignal, releaseId, type Hint } from './workflows/messages.ts';
+
+/** What the starter asks of Temporal. */
+export interface TemporalStarter {
+  /** Wakes the Canary's release, or starts one. Rejects when Temporal did not take it. */
+  hint(canary: CanaryRef, hint: Hint): Promise<void>;
+  /** Starts `imagePush` once for one occurrence; a redelivery is a duplicate. */
+  push(push: ImagePush, workflowId: string, settleMs: number): Promise<'started' | 'duplicate'>;
+  /** Why Temporal cannot be used now, or undefined. */
+  problem(): Promise<string | undefined>;
+  close(): Promise<void>;
+}
+
+/**
+ * Connects as Temporal's own environment variables and profile say (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, …).
+ * Connects on first use, so that a starter may come up before Temporal does.
+ */
+export function connectTemporal(taskQueue: string): TemporalStarter {
+  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+  const connection = Connection.lazy(connectionOptions);
+  const client = new Client({ connection, namespace });
+  const within = <T>(ms: number, work: () => Promise<T>) => client.withDeadline(Date.now() + ms, work);
+
+  return {
+    async hint({ namespace: space, name }, hint) {
+      const sent = within(10_000, () =>
+        client.workflow.signalWithStart('release', {
+          workflowId: releaseId({ namespace: space, name }),
+          taskQueue,
+          args: [{ canary: { namespace: space, name } }],
+          signal: hintSignal,
+          signalArgs: [hint],
+          staticSummary: `${space}/${name} ← ${hint.source}`,
+        }),
+      );
+      await sent.catch((error: unknown) => {
+        throw explained(error);
+      });
+    },
+    async push(push, workflowId, settleMs) {
+      try {
+        // Registries wait a second or few for an answer.
+        await within(2_000, () =>
+          client.workflow.start<typeof imagePush>('imagePush', {
+            workflowId,
+            taskQueue,
+            args: [push, { settleMs }],
+            workflowIdReusePolicy: 'REJECT_DUPLICATE',
+            workflowIdConflictPolicy: 'FAIL',
+            staticSummary: `${push.repository}:${push.tag} ← ${push.source}/${push.receiver}`,
+          }),
+        );
+        return 'started';
+      } catch (error) {
+        if (error instanceof WorkflowExecutionAlreadyStartedError) return 'duplicate';
+        throw explained(error);
+      }
+    },
+    async problem() {
+      try {
+        await within(2_000, () => connection.workflowService.describeNamespace({ namespace }));
+        return undefined;
+      } catch (error) {
+        return `Temporal namespace ${namespace} does not answer: ${messageOf(error)}`;
+      }
+    },
+    async close() {
+      await connection.close();
+    },
+  };
+}
+
+/** Temporal's client says only what it could not do; why is in the cause. */
+function explained(error: unknown): Error {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error
+    ? new Error(`${messageOf(error)}: ${messageOf(cause)}`, { cause: error })
+    : toError(error);
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(messageOf(error));
+}

@@ -1,0 +1,156 @@
+import { createHash } from 'node:crypto';
+import type { CanaryRef } from '../activities/contract.ts';
+import type { KubernetesObject } from '../clients/kubernetes.ts';
+
+/*
+ * Which changes deserve a hint. A needless hint costs a look, a missing one costs a release; so whatever may have been done
+ * by someone else counts, and what was surely done by us does not, or every step of a release would cause another look.
+ */
+
+/** What is kept of a Canary: what hints, the index and the metrics need. */
+export interface CanaryView {
+  readonly canary: CanaryRef;
+  readonly uid: string;
+  readonly generation: number;
+  readonly deleting: boolean;
+  /** Digest of `status`, and whether someone else than us may have written it last. */
+  readonly status: string;
+  readonly statusByOthers: boolean;
+  readonly target: string;
+  /** Name of the apex Service. */
+  readonly apex: string;
+  readonly autoscaler?: string;
+  readonly phase: string;
+  /** Percent. */
+  readonly canaryWeight: number;
+}
+
+/** What is kept of a Deployment: one digest per kind of change. */
+export interface DeploymentView {
+  readonly uid: string;
+  readonly template: string;
+  readonly ready: boolean;
+  readonly parked: boolean;
+  /** Reason of the `Progressing` condition. */
+  readonly progressing: string;
+  readonly deleting: boolean;
+}
+
+/** What is kept of an object that Serin generates or copies. */
+export interface GeneratedView {
+  readonly uid: string;
+  /** Digest of everything but status and bookkeeping. */
+  readonly content: string;
+  readonly byOthers: boolean;
+}
+
+/** Reads a Canary without trusting it: one that cannot be understood must not stop the others. */
+export function viewCanary(object: KubernetesObject, ours: string): CanaryView {
+  const spec = map(object.spec);
+  const status = map(object.status);
+  const target = text(map(spec.targetRef).name);
+  const autoscaler = text(map(spec.autoscalerRef).name);
+  const { metadata } = object;
+  return {
+    canary: { namespace: metadata.namespace ?? '', name: metadata.name },
+    uid: metadata.uid ?? '',
+    generation: metadata.generation ?? 0,
+    deleting: metadata.deletionTimestamp !== undefined,
+    status: digest(status),
+    statusByOthers: writtenByOthers(object, ours, (subresource) => subresource === 'status'),
+    target,
+    apex: text(map(spec.service).name) || target,
+    ...(autoscaler === '' ? {} : { autoscaler }),
+    phase: text(status.phase),
+    canaryWeight: typeof status.canaryWeight === 'number' ? status.canaryWeight : 0,
+  };
+}
+
+/** Why a change of a Canary deserves a hint, or undefined. */
+export function canaryChange(before: CanaryView | undefined, after: CanaryView | undefined): string | undefined {
+  if (after === undefined) return 'deleted';
+  if (before === undefined || before.uid !== after.uid) return 'created';
+  if (before.deleting !== after.deleting) return 'deletion';
+  if (before.generation !== after.generation) return 'spec';
+  return before.status !== after.status && after.statusByOthers ? 'status' : undefined;
+}
+
+export function viewDeployment(object: KubernetesObject): DeploymentView {
+  const { metadata } = object;
+  const spec = map(object.spec);
+  const status = map(object.status);
+  const count = (value: unknown) => (typeof value === 'number' ? value : 0);
+  const [replicas, updated] = [spec.replicas === undefined ? 1 : count(spec.replicas), count(status.updatedReplicas)];
+  const conditions = Array.isArray(status.conditions) ? (status.conditions as Record<string, unknown>[]) : [];
+  return {
+    uid: metadata.uid ?? '',
+    template: digest(spec.template),
+    ready:
+      count(status.observedGeneration) >= (metadata.generation ?? 0) &&
+      updated >= replicas &&
+      count(status.replicas) <= updated &&
+      count(status.availableReplicas) >= updated,
+    parked: replicas === 0,
+    progressing: text(conditions.find(({ type }) => type === 'Progressing')?.reason),
+    deleting: metadata.deletionTimestamp !== undefined,
+  };
+}
+
+/** Why a change of a target or primary deserves a hint: whoever made it, since releases wait for these. */
+export function deploymentChange(
+  before: DeploymentView | undefined,
+  after: DeploymentView | undefined,
+): string | undefined {
+  if (after === undefined) return 'deleted';
+  if (before === undefined || before.uid !== after.uid) return 'created';
+  for (const aspect of ['template', 'parked', 'ready', 'progressing', 'deleting'] as const)
+    if (before[aspect] !== after[aspect]) return aspect;
+  return undefined;
+}
+
+export function viewGenerated(object: KubernetesObject, ours: string): GeneratedView {
+  const { apiVersion: _version, kind: _kind, metadata, status: _status, ...content } = object;
+  const { labels, annotations, ownerReferences } = metadata;
+  return {
+    uid: metadata.uid ?? '',
+    content: digest([content, labels, annotations, ownerReferences]),
+    byOthers: writtenByOthers(object, ours, (subresource) => subresource !== 'status'),
+  };
+}
+
+/** Why a change of a generated or copied object deserves a hint: somebody else changed it, or it is gone. */
+export function generatedChange(
+  before: GeneratedView | undefined,
+  after: GeneratedView | undefined,
+): string | undefined {
+  if (after === undefined) return 'deleted';
+  if (!after.byOthers) return undefined;
+  if (before === undefined || before.uid !== after.uid) return 'created';
+  return before.content === after.content ? undefined : 'changed';
+}
+
+/**
+ * Whether the newest of an object's writers, of the subresources asked for, may be someone else. Times are whole
+ * seconds: where ours and another's are equal, the other one may have been later.
+ */
+function writtenByOthers(object: KubernetesObject, ours: string, counts: (subresource: string) => boolean): boolean {
+  const entries = (object.metadata.managedFields ?? []).filter(({ subresource = '' }) => counts(subresource));
+  const newest = entries.reduce((latest, { time = '' }) => (time > latest ? time : latest), '');
+  const latest = entries.filter(({ time = '' }) => time === newest);
+  return latest.length === 0 || latest.some(({ manager }) => manager !== ours);
+}
+
+function digest(value: unknown): string {
+  // An API server always writes an object's fields in the same order; another order would cost one needless look.
+  return createHash('sha256')
+    .update(JSON.stringify(value ?? null))
+    .digest('base64');
+}
+
+function map(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}

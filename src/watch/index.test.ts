@@ -1,0 +1,194 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Registry } from 'prom-client';
+import { memoryKubernetes } from '../../test/support/memory-kubernetes.ts';
+import type { Kubernetes, KubernetesObject, Resource, WatchEvent } from '../clients/kubernetes.ts';
+import { failure } from '../errors.ts';
+import { createLog } from '../log.ts';
+import { createWatches, type Watches } from './index.ts';
+
+let life: AbortController;
+let running: Promise<void>;
+let hints: string[];
+let metrics: Registry;
+let streams: Map<string, (event: WatchEvent) => void>;
+let version: number;
+
+beforeEach(() => {
+  [life, hints, metrics, streams, version] = [new AbortController(), [], new Registry(), new Map(), 1000];
+});
+
+afterEach(async () => {
+  life.abort();
+  await running;
+});
+
+/** A cluster whose changes the test streams by hand. */
+function cluster(missing: readonly string[], ...objects: object[]): Kubernetes {
+  const memory = memoryKubernetes(...objects);
+  return {
+    ...memory,
+    list: (resource, namespace, query) =>
+      missing.includes(resource.plural)
+        ? Promise.reject(failure('NotFound', 'the server could not find the requested resource'))
+        : memory.list(resource, namespace, query),
+    watch: (resource: Resource, _namespace, _query, onEvent, signal) =>
+      new Promise((resolve) => {
+        streams.set(resource.kind, onEvent);
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      }),
+  };
+}
+
+function start(kubernetes: Kubernetes, options: object = {}): Watches {
+  const watches = createWatches({
+    kubernetes,
+    mesh: kubernetes,
+    namespace: '',
+    fieldManager: 'serin',
+    hint: (canary, hint) => hints.push(`${canary.namespace}/${canary.name} ← ${hint.source}`),
+    log: createLog('error', () => undefined),
+    metrics,
+    info: { version: '0.1.0', meshProvider: 'istio' },
+    ...options,
+  });
+  running = watches.run(life.signal);
+  return watches;
+}
+
+function emit(type: WatchEvent['type'], object: KubernetesObject, manager = 'kubectl') {
+  version += 1;
+  const managedFields = [{ manager, time: `2026-05-04T09:12:${version % 60}Z` }];
+  const metadata = { ...object.metadata, resourceVersion: String(version), managedFields };
+  streams.get(object.kind)!({ type, object: { ...object, metadata } });
+}
+
+const canary = (name: string, spec: object = {}, status: object = {}): KubernetesObject => ({
+  apiVersion: 'flagger.app/v1beta1',
+  kind: 'Canary',
+  metadata: { name, namespace: 'shop', uid: `uid-${name}`, generation: 1 },
+  spec: { targetRef: { kind: 'Deployment', name }, ...spec },
+  status,
+});
+
+const deployment = (name: string, image = '1'): KubernetesObject => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name, namespace: 'shop', uid: `uid-${name}`, generation: 1 },
+  spec: { replicas: 1, template: { spec: { containers: [{ name: 'app', image: `app:${image}` }] } } },
+});
+
+const service = (name: string, selector: string): KubernetesObject => ({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name, namespace: 'shop', uid: `uid-${name}` },
+  spec: { selector: { app: selector } },
+});
+
+const wait = (ms: number) => new Promise((done) => setTimeout(done, ms));
+const listed = async () => {
+  await wait(150);
+  hints.splice(0);
+};
+
+describe('watching a cluster', () => {
+  it('hints every Canary once at the start, and nothing else', async () => {
+    start(cluster([], canary('a'), canary('b'), deployment('a'), deployment('a-primary'), service('a', 'a-primary')));
+    await wait(150);
+    expect(hints).toEqual(['shop/a ← watch/start', 'shop/b ← watch/start']);
+  });
+
+  it('hints the owner of a target that changes, and nobody for what belongs to nobody', async () => {
+    start(cluster([], canary('a'), deployment('a'), deployment('other')));
+    await listed();
+    emit('MODIFIED', deployment('a', '2'));
+    emit('MODIFIED', deployment('other', '2'));
+    emit('ADDED', deployment('a-primary'));
+    expect(hints).toEqual(['shop/a ← watch/deployment', 'shop/a ← watch/deployment']);
+  });
+
+  it('a repair of ours causes no hint, a change by hand and a deletion do', async () => {
+    start(cluster([], canary('a'), service('a-canary', 'a')));
+    await listed();
+    emit('MODIFIED', service('a-canary', 'x'), 'serin');
+    expect(hints).toEqual([]);
+    emit('MODIFIED', service('a-canary', 'y'), 'kubectl');
+    emit('DELETED', service('a-canary', 'y'));
+    expect(hints).toEqual(['shop/a ← watch/service', 'shop/a ← watch/service']);
+  });
+
+  it('a Canary made later owns what was there before it', async () => {
+    start(cluster([], deployment('late')));
+    await listed();
+    emit('ADDED', canary('late'));
+    emit('MODIFIED', deployment('late', '2'));
+    expect(hints).toEqual(['shop/late ← watch/canary', 'shop/late ← watch/deployment']);
+  });
+
+  it('a deleted Canary is hinted once more and then forgotten', async () => {
+    start(cluster([], canary('a'), deployment('a')));
+    await listed();
+    emit('DELETED', canary('a'));
+    emit('MODIFIED', deployment('a', '2'));
+    expect(hints).toEqual(['shop/a ← watch/canary']);
+  });
+
+  it('works without Istio, and says that it is not there', async () => {
+    const watches = start(cluster(['virtualservices', 'destinationrules'], canary('a')));
+    await wait(150);
+    expect(hints).toEqual(['shop/a ← watch/start']);
+    expect(watches.readiness()).toEqual({
+      problems: [],
+      notes: [
+        'virtualservices.networking.istio.io is not installed in the cluster',
+        'destinationrules.networking.istio.io is not installed in the cluster',
+      ],
+    });
+  });
+
+  it('is not ready without the CRDs of Canaries, and names them', async () => {
+    const watches = start(cluster(['canaries']));
+    await wait(150);
+    expect(watches.readiness().problems).toEqual(['canaries.flagger.app is not installed in the cluster']);
+  });
+
+  it('looks at everything again now and then when asked to', async () => {
+    start(cluster([], canary('a')), { resyncMs: 40 });
+    await wait(250);
+    expect(hints.filter((hint) => hint === 'shop/a ← watch/resync').length).toBeGreaterThan(1);
+  });
+
+  it('exports Flagger’s gauges and drops the series of a deleted Canary', async () => {
+    start(
+      cluster(
+        [],
+        canary('a', {}, { phase: 'Progressing', canaryWeight: 30 }),
+        canary('b', {}, { phase: 'Failed' }),
+        canary('c'),
+      ),
+    );
+    await wait(150);
+    const series = async () => (await metrics.metrics()).split('\n').filter((line) => line.startsWith('flagger_'));
+    expect(await series()).toEqual([
+      'flagger_info{version="0.1.0",mesh_provider="istio"} 1',
+      'flagger_canary_total{namespace="shop"} 3',
+      'flagger_canary_status{name="a",namespace="shop"} 0',
+      'flagger_canary_status{name="b",namespace="shop"} 2',
+      'flagger_canary_status{name="c",namespace="shop"} 1',
+      'flagger_canary_weight{workload="a-primary",namespace="shop"} 70',
+      'flagger_canary_weight{workload="a",namespace="shop"} 30',
+      'flagger_canary_weight{workload="b-primary",namespace="shop"} 100',
+      'flagger_canary_weight{workload="b",namespace="shop"} 0',
+      'flagger_canary_weight{workload="c-primary",namespace="shop"} 100',
+      'flagger_canary_weight{workload="c",namespace="shop"} 0',
+    ]);
+    emit('DELETED', canary('b'));
+    emit('DELETED', canary('c'));
+    expect(await series()).toEqual([
+      'flagger_info{version="0.1.0",mesh_provider="istio"} 1',
+      'flagger_canary_total{namespace="shop"} 1',
+      'flagger_canary_status{name="a",namespace="shop"} 0',
+      'flagger_canary_weight{workload="a-primary",namespace="shop"} 70',
+      'flagger_canary_weight{workload="a",namespace="shop"} 30',
+    ]);
+  });
+});

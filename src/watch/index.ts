@@ -1,0 +1,158 @@
+import type { Registry } from 'prom-client';
+import type { CanaryRef } from '../activities/contract.ts';
+import { resources, type Kubernetes, type KubernetesObject, type Resource } from '../clients/kubernetes.ts';
+import type { Log } from '../log.ts';
+import { pause } from '../pace.ts';
+import type { Readiness } from '../server.ts';
+import type { Hint } from '../workflows/messages.ts';
+import {
+  canaryChange,
+  deploymentChange,
+  generatedChange,
+  viewCanary,
+  viewDeployment,
+  viewGenerated,
+  type CanaryView,
+} from './hints.ts';
+import { canaryMeters, reflectorMeters } from './meters.ts';
+import { createOwnership } from './ownership.ts';
+import { createReflector, type Change, type Reflector, type ReflectorTiming } from './reflector.ts';
+
+export interface WatchOptions {
+  /** The cluster with the workloads. */
+  readonly kubernetes: Kubernetes;
+  /** The control plane of the mesh: another cluster's, or the same client as `kubernetes`. */
+  readonly mesh: Kubernetes;
+  /** Only this namespace; '' for all. */
+  readonly namespace: string;
+  /** Field manager of the worker. What it wrote last is our own doing. */
+  readonly fieldManager: string;
+  readonly hint: (canary: CanaryRef, hint: Hint) => void;
+  readonly log: Log;
+  readonly metrics: Registry;
+  readonly info: { readonly version: string; readonly meshProvider: string };
+  /** Hints every Canary again this often, in milliseconds; 0 never does. For what no watch shows, such as Secrets. */
+  readonly resyncMs?: number;
+  readonly timing?: Partial<ReflectorTiming>;
+  /** Longest time the first hints wait for slow lists, in milliseconds. */
+  readonly startWithinMs?: number;
+}
+
+export interface Watches {
+  readonly canaries: () => Iterable<CanaryView>;
+  /** What is not listed yet, and what the cluster does not have. */
+  readiness(): Readiness;
+  /** Watches until `signal` aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/**
+ * Watches Canaries and what belongs to them, and turns changes into hints. Every Canary is hinted once at the start, after
+ * the lists are in, so that whatever happened while nobody watched is looked at, and nothing is hinted twice.
+ */
+export function createWatches(options: WatchOptions): Watches {
+  const { kubernetes, mesh, fieldManager, log, metrics, resyncMs = 0, startWithinMs = 30_000 } = options;
+  const namespace = options.namespace || undefined;
+  const ownership = createOwnership();
+  const meters = reflectorMeters(metrics);
+  let started = false;
+
+  const hintOne = (canary: CanaryRef, kind: string, name: string, version: string, gone = false) => {
+    // Before the start everything is still to be hinted, except what is gone by then.
+    if (started || gone)
+      options.hint(canary, { source: `watch/${kind.toLowerCase()}`, eventId: `${kind}/${name}@${version}` });
+  };
+
+  const reflect = <T>(
+    cluster: Kubernetes,
+    resource: Resource,
+    keep: (object: KubernetesObject) => T,
+    onChange: (change: Change<T>) => void,
+  ): Reflector<T> =>
+    createReflector({ kubernetes: cluster, resource, namespace, keep, onChange, log, meters, timing: options.timing });
+
+  /** An object that Canaries own: its change is hinted to them, if it deserves to be. */
+  const reflectOwned = <T>(
+    cluster: Kubernetes,
+    resource: Resource,
+    keep: (object: KubernetesObject) => T,
+    deserves: (before: T | undefined, after: T | undefined) => string | undefined,
+  ) =>
+    reflect(cluster, resource, keep, ({ key, before, after, resourceVersion }) => {
+      const [space = '', name = ''] = key.split('/');
+      const owners = ownership.canariesOf(resource.kind, space, name);
+      if (owners.length === 0 || deserves(before, after) === undefined) return;
+      for (const canary of owners) hintOne(canary, resource.kind, name, resourceVersion);
+    });
+
+  const canaries = reflect(
+    kubernetes,
+    resources.canaries,
+    (object) => viewCanary(object, fieldManager),
+    ({ before, after, resourceVersion }) => {
+      const { canary } = (after ?? before)!;
+      if (after) ownership.set(after);
+      if (canaryChange(before, after) !== undefined)
+        hintOne(canary, 'Canary', canary.name, resourceVersion, after === undefined);
+      if (!after) ownership.remove(canary);
+    },
+  );
+  const generated = (object: KubernetesObject) => viewGenerated(object, fieldManager);
+  const required = [
+    canaries,
+    reflectOwned(kubernetes, resources.deployments, viewDeployment, deploymentChange),
+    reflectOwned(kubernetes, resources.services, generated, generatedChange),
+    reflectOwned(kubernetes, resources.horizontalPodAutoscalers, generated, generatedChange),
+  ];
+  const optional = [
+    reflectOwned(mesh, resources.virtualServices, generated, generatedChange),
+    reflectOwned(mesh, resources.destinationRules, generated, generatedChange),
+  ];
+  const all: readonly Reflector<unknown>[] = [...required, ...optional];
+  const views = () => canaries.values();
+  canaryMeters(metrics, views, options.info);
+
+  const hintAll = (source: string, eventId: string) => {
+    for (const { canary, uid, generation } of views())
+      options.hint(canary, { source, eventId: `${eventId}/${uid}/${generation}` });
+  };
+
+  async function hintFromStart(signal: AbortSignal): Promise<void> {
+    const deadline = Date.now() + startWithinMs;
+    const listed = () => all.every(({ state }) => state.synced || state.missing);
+    while (!signal.aborted && !listed() && Date.now() < deadline) await pause(50, signal);
+    if (signal.aborted) return;
+    started = true;
+    hintAll('watch/start', `start/${new Date().toISOString()}`);
+    while (resyncMs > 0 && !signal.aborted) {
+      await pause(resyncMs * (0.9 + 0.2 * Math.random()), signal);
+      if (!signal.aborted) hintAll('watch/resync', `resync/${new Date().toISOString()}`);
+    }
+  }
+
+  return {
+    canaries: views,
+    readiness() {
+      const trouble = (reflectors: readonly Reflector<unknown>[]) =>
+        reflectors.flatMap(({ resource, state }) => {
+          if (state.missing) return [`${pathOf(resource)} is not installed in the cluster`];
+          if (!state.synced)
+            return [`${pathOf(resource)} is not listed yet${state.problem ? `: ${state.problem}` : ''}`];
+          return [];
+        });
+      // What is known stays known while the API server is away: hooks can still be taken, so this is no reason to stop.
+      const stale = required.flatMap(({ resource, state }) =>
+        state.synced && state.problem ? [`${pathOf(resource)} is not watched at the moment: ${state.problem}`] : [],
+      );
+      return { problems: trouble(required), notes: [...stale, ...trouble(optional)] };
+    },
+    async run(signal) {
+      await Promise.all([...all.map((reflector) => reflector.run(signal)), hintFromStart(signal)]);
+    },
+  };
+}
+
+function pathOf({ apiVersion, plural }: Resource): string {
+  const group = apiVersion.includes('/') ? `.${apiVersion.split('/')[0]}` : '';
+  return `${plural}${group}`;
+}

@@ -1,0 +1,106 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { CanaryView } from './hints.ts';
+
+export interface ReflectorMeters {
+  readonly lastEvent: Gauge<'resource'>;
+  readonly relists: Counter<'resource'>;
+  readonly errors: Counter<'resource'>;
+}
+
+export function reflectorMeters(registry: Registry): ReflectorMeters {
+  const labelNames = ['resource'] as const;
+  const registers = [registry];
+  return {
+    lastEvent: new Gauge({
+      name: 'serin_watch_last_event_timestamp_seconds',
+      help: 'When the API server was last heard from: a list, a change or a bookmark.',
+      labelNames,
+      registers,
+    }),
+    relists: new Counter({ name: 'serin_watch_lists_total', help: 'Full lists.', labelNames, registers }),
+    errors: new Counter({ name: 'serin_watch_errors_total', help: 'Failed lists and watches.', labelNames, registers }),
+  };
+}
+
+export interface HintMeters {
+  readonly waiting: Gauge;
+  readonly sent: Counter<'source'>;
+  readonly failed: Counter<string>;
+}
+
+export function hintMeters(registry: Registry): HintMeters {
+  const registers = [registry];
+  return {
+    waiting: new Gauge({
+      name: 'serin_hints_waiting',
+      help: 'Canaries whose hint Temporal has not accepted yet.',
+      registers,
+    }),
+    sent: new Counter({
+      name: 'serin_hints_sent_total',
+      help: 'Hints that Temporal accepted.',
+      labelNames: ['source'],
+      registers,
+    }),
+    failed: new Counter({
+      name: 'serin_hint_failures_total',
+      help: 'Attempts that Temporal did not accept.',
+      registers,
+    }),
+  };
+}
+
+/**
+ * Flagger's gauges, read from `Canary.status` at every scrape, so that the series of a deleted Canary is gone with it.
+ * `name` and `workload` are names of the target, as in Flagger.
+ */
+export function canaryMeters(
+  registry: Registry,
+  canaries: () => Iterable<CanaryView>,
+  info: { readonly version: string; readonly meshProvider: string },
+): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'flagger_info',
+    help: 'Version and mesh provider.',
+    labelNames: ['version', 'mesh_provider'],
+    registers,
+  }).set({ version: info.version, mesh_provider: info.meshProvider }, 1);
+  new Gauge({
+    name: 'flagger_canary_total',
+    help: 'Total number of canaries known.',
+    labelNames: ['namespace'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { canary } of canaries()) this.inc({ namespace: canary.namespace });
+    },
+  });
+  new Gauge({
+    name: 'flagger_canary_status',
+    help: 'Last canary analysis result: 0 running, 1 successful, 2 failed.',
+    labelNames: ['name', 'namespace'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { canary, target, phase } of canaries())
+        this.set(
+          { name: target, namespace: canary.namespace },
+          phase === 'Progressing' ? 0 : phase === 'Failed' ? 2 : 1,
+        );
+    },
+  });
+  new Gauge({
+    name: 'flagger_canary_weight',
+    help: 'The traffic weight of a workload, in percent.',
+    labelNames: ['workload', 'namespace'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { canary, target, canaryWeight } of canaries()) {
+        this.set({ workload: `${target}-primary`, namespace: canary.namespace }, 100 - canaryWeight);
+        this.set({ workload: target, namespace: canary.namespace }, canaryWeight);
+      }
+    },
+  });
+}

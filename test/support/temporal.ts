@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { hintSignal, releaseId, type Hint } from '../../src/workflows/messages.ts';
+import type { release } from '../../src/workflows/release.ts';
+
+/** The Temporal server and the workflow bundle that the level's set-up has made. */
+const { SERIN_TEST_TEMPORAL: address = '127.0.0.1:7233', SERIN_TEST_BUNDLE: codePath = '' } = process.env;
+
+/** A worker of its own on a task queue of its own, so that suites do not disturb each other. */
+export interface Bench {
+  readonly client: Client;
+  readonly taskQueue: string;
+  /** A Canary name nobody else uses. */
+  canary(): { namespace: string; name: string };
+  /** Starts a release, or tells a running one that something may have changed. */
+  hint(canary: { namespace: string; name: string }, hint?: Partial<Hint>): Promise<WorkflowHandle<typeof release>>;
+  /** Runs `work` while a worker carries these activities. */
+  whileWorking<T>(activities: object, work: () => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+let installed = false;
+
+/** Connects to the test server. Close it in `afterAll`. */
+export async function openBench(): Promise<Bench> {
+  if (!installed) Runtime.install({ logger: new DefaultLogger('ERROR') });
+  installed = true;
+  const connection = await Connection.connect({ address });
+  const native = await NativeConnection.connect({ address });
+  const client = new Client({ connection });
+  const taskQueue = `test-${randomUUID()}`;
+  return {
+    client,
+    taskQueue,
+    canary: () => ({ namespace: 'prod', name: `shop-${randomUUID().slice(0, 8)}` }),
+    async hint(canary, hint = {}) {
+      return client.workflow.signalWithStart<typeof release, [Hint]>('release', {
+        workflowId: releaseId(canary),
+        taskQueue,
+        args: [{ canary }],
+        signal: hintSignal,
+        signalArgs: [{ source: 'test', eventId: randomUUID(), ...hint }],
+      });
+    },
+    async whileWorking(activities, work) {
+      const worker = await Worker.create({
+        connection: native,
+        taskQueue,
+        workflowBundle: { codePath },
+        activities,
+        shutdownGraceTime: 1_000,
+        maxHeartbeatThrottleInterval: 200,
+      });
+      return worker.runUntil(work);
+    },
+    async close() {
+      await native.close();
+      await connection.close();
+    },
+  };
+}
+
+/** Waits until `probe` is true, looking every 20 ms, and fails with `what` after `timeoutMs`. */
+export async function until(what: string, probe: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
+  const end = Date.now() + timeoutMs;
+  while (!(await probe())) {
+    if (Date.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

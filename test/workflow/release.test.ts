@@ -1,0 +1,200 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { WorkflowUpdateFailedError } from '@temporalio/client';
+import { orderSignals, orderUpdates, progressQuery } from '../../src/workflows/messages.ts';
+import { hook } from '../support/script.ts';
+import { stubCluster } from '../support/stub-cluster.ts';
+import { openBench, until, type Bench } from '../support/temporal.ts';
+
+let bench: Bench;
+beforeAll(async () => (bench = await openBench()));
+afterAll(() => bench.close());
+
+describe('a release', () => {
+  it('promotes a good revision step by step and ends with what happened', async () => {
+    const cluster = stubCluster({}, { hooks: [hook('smoke', 'pre-rollout'), hook('done', 'post-rollout')] });
+    const canary = bench.canary();
+    cluster.revision = 'v1:2';
+    const result = await bench.whileWorking(cluster.activities, async () => (await bench.hint(canary)).result());
+    expect(result).toEqual({ phase: 'Succeeded', outcome: 'promoted', revision: 'v1:2', reason: 'promoted' });
+    expect(cluster.weights.map(({ canary }) => canary)).toEqual([10, 20, 30, 0]);
+    expect(cluster.promotions).toEqual(['v1:2']);
+    expect(cluster.events).toEqual([
+      `New revision detected! Scaling up shop.prod`,
+      `Starting canary analysis for shop.prod`,
+      'Pre-rollout check smoke passed',
+      `Advance ${canary.name}.prod canary weight 10`,
+      `Advance ${canary.name}.prod canary weight 20`,
+      `Advance ${canary.name}.prod canary weight 30`,
+      'Copying shop.prod template spec to shop-primary.prod',
+      'Routing all traffic to primary',
+      'Post-rollout check done passed',
+      'Promotion completed! Scaling down shop.prod',
+    ]);
+    // Each weight is judged only after a whole interval.
+    const gaps = cluster.weights.slice(1, 3).map(({ at }, index) => at - cluster.weights[index]!.at);
+    for (const gap of gaps) expect(gap).toBeGreaterThanOrEqual(1_000);
+  });
+
+  it('rolls a bad revision back and tells why', async () => {
+    const cluster = stubCluster();
+    Object.assign(cluster, { revision: 'v1:2', successRate: 50 });
+    const result = await bench.whileWorking(cluster.activities, async () =>
+      (await bench.hint(bench.canary())).result(),
+    );
+    expect(result).toMatchObject({ phase: 'Failed', outcome: 'rolled back', reason: '2 failed checks' });
+    expect(cluster.weights.map(({ canary }) => canary)).toEqual([10, 0]);
+    expect(cluster.replicas).toBe(0);
+    expect(cluster.promotions).toEqual([]);
+    expect(cluster.notices.map((notice) => notice.message)).toContain('Failed checks threshold reached 2');
+  });
+
+  it('costs one look when nothing has changed', async () => {
+    const cluster = stubCluster();
+    const handle = await bench.whileWorking(cluster.activities, async () => {
+      const started = await bench.hint(bench.canary());
+      await started.result();
+      return started;
+    });
+    expect(cluster.calls).toEqual(['look']);
+    const { historyLength } = await handle.describe();
+    expect(historyLength).toBeLessThanOrEqual(14);
+  });
+
+  it('begins again as a new run when a newer revision comes, and orders for the old one are refused', async () => {
+    const cluster = stubCluster({}, { threshold: 5 });
+    const canary = bench.canary();
+    cluster.revision = 'v1:2';
+    await bench.whileWorking(cluster.activities, async () => {
+      const first = await bench.hint(canary);
+      await until('weight 20', () => cluster.routes?.canary === 20);
+      cluster.revision = 'v1:3';
+      await bench.hint(canary);
+      await until('restarted', () =>
+        cluster.events.includes('New revision detected! Restarting analysis for shop.prod'),
+      );
+      await until('the next run looks', () => cluster.status.lastAppliedSpec === 'v1:3');
+      const handle = bench.client.workflow.getHandle(`release/prod/${canary.name}`);
+      const order = { by: 'ann', revision: 'v1:2' };
+      await until(
+        'the next run knows its revision',
+        async () => (await handle.query(progressQuery)).revision === 'v1:3',
+      );
+      await expect(handle.executeUpdate(orderUpdates.promote, { args: [order] })).rejects.toBeInstanceOf(
+        WorkflowUpdateFailedError,
+      );
+      const result = await first.result();
+      expect(result).toMatchObject({ outcome: 'promoted', revision: 'v1:3' });
+    });
+    expect(cluster.promotions).toEqual(['v1:3']);
+    expect(cluster.weights.map(({ canary }) => canary)).toEqual([10, 20, 0, 10, 20, 30, 0]);
+  });
+});
+
+describe('orders', () => {
+  it.each([{ way: 'signal' }, { way: 'update' }])(
+    'pause by $way keeps the weight and goes on judging; resume goes on',
+    async ({ way }) => {
+      const cluster = stubCluster();
+      const canary = bench.canary();
+      cluster.revision = 'v1:2';
+      await bench.whileWorking(cluster.activities, async () => {
+        const handle = await bench.hint(canary);
+        await until('weight 10', () => cluster.routes?.canary === 10);
+        const order = { by: 'ann', reason: 'looking' };
+        if (way === 'signal') await handle.signal(orderSignals.pause, order);
+        else expect(await handle.executeUpdate(orderUpdates.pause, { args: [order] })).toMatchObject({ paused: true });
+        const before = cluster.calls.filter((call) => call === 'analyse').length;
+        await until('two more checks', () => cluster.calls.filter((call) => call === 'analyse').length >= before + 2);
+        expect(cluster.routes?.canary).toBe(10);
+        await handle.signal(orderSignals.resume, { by: 'ann' });
+        expect(await handle.result()).toMatchObject({ outcome: 'promoted' });
+      });
+      expect(cluster.events).toContain('Paused by ann at weight 10: looking');
+      expect(cluster.events).toContain('Resumed by ann');
+    },
+  );
+
+  it('a paused release still rolls back', async () => {
+    const cluster = stubCluster();
+    cluster.revision = 'v1:2';
+    await bench.whileWorking(cluster.activities, async () => {
+      const handle = await bench.hint(bench.canary());
+      await until('weight 10', () => cluster.routes?.canary === 10);
+      await handle.executeUpdate(orderUpdates.pause, { args: [{ by: 'ann' }] });
+      cluster.successRate = 50;
+      expect(await handle.result()).toMatchObject({ outcome: 'rolled back' });
+    });
+    expect(cluster.weights.map(({ canary }) => canary)).toEqual([10, 0]);
+  });
+
+  it('abort interrupts a running check and moves traffic back at once', async () => {
+    const cluster = stubCluster({}, { hooks: [hook('load', 'rollout')] });
+    Object.assign(cluster, { revision: 'v1:2', hookMs: 8_000 });
+    await bench.whileWorking(cluster.activities, async () => {
+      const handle = await bench.hint(bench.canary());
+      await until('a check in progress', () => cluster.calls.includes('analyse'));
+      const ordered = Date.now();
+      await handle.executeUpdate(orderUpdates.abort, { args: [{ by: 'ann', reason: 'enough' }] });
+      expect(await handle.result()).toMatchObject({ outcome: 'rolled back', reason: 'aborted by ann: enough' });
+      expect(cluster.weights.at(-1)!.at - ordered).toBeLessThan(3_000);
+    });
+    expect(cluster.events.some((text) => text.startsWith('Canary failed! Scaling down'))).toBe(true);
+  });
+
+  it('promote skips the rest of the analysis', async () => {
+    const cluster = stubCluster({}, { intervalMs: 30_000 });
+    cluster.revision = 'v1:2';
+    await bench.whileWorking(cluster.activities, async () => {
+      const handle = await bench.hint(bench.canary());
+      await until('weight 10', () => cluster.routes?.canary === 10);
+      await handle.executeUpdate(orderUpdates.promote, { args: [{ by: 'ann' }] });
+      expect(await handle.result()).toMatchObject({ outcome: 'promoted' });
+    });
+    expect(cluster.weights.map(({ canary }) => canary)).toEqual([10, 0]);
+  });
+
+  it('a cancelled workflow is a release rolled back', async () => {
+    const cluster = stubCluster();
+    cluster.revision = 'v1:2';
+    await bench.whileWorking(cluster.activities, async () => {
+      const handle = await bench.hint(bench.canary());
+      await until('weight 10', () => cluster.routes?.canary === 10);
+      await handle.cancel();
+      expect(await handle.result()).toMatchObject({ phase: 'Failed', outcome: 'rolled back' });
+    });
+    expect(cluster.routes).toEqual({ primary: 100, canary: 0 });
+  });
+
+  it('that cannot be followed are refused with why, and leave an event when sent as signal', async () => {
+    const cluster = stubCluster({}, { intervalMs: 30_000 });
+    cluster.revision = 'v1:2';
+    await bench.whileWorking(cluster.activities, async () => {
+      const handle = await bench.hint(bench.canary());
+      await until('weight 10', () => cluster.routes?.canary === 10);
+      const refused = handle.executeUpdate(orderUpdates.resume, { args: [{ by: 'ann' }] });
+      await expect(refused).rejects.toMatchObject({ cause: { message: 'the release is not paused' } });
+      await handle.signal(orderSignals.resume, { by: 'bob' });
+      await until('told', () => cluster.events.includes('Order resume by bob refused: the release is not paused'));
+      await handle.signal(orderSignals.abort, {});
+      await handle.result();
+    });
+  });
+});
+
+describe('a worker that goes away', () => {
+  it('neither shortens a step nor replays missed ones: one fresh check on return', async () => {
+    const cluster = stubCluster({}, { threshold: 5, maxWeight: 20 });
+    const canary = bench.canary();
+    cluster.revision = 'v1:2';
+    const handle = await bench.whileWorking(cluster.activities, async () => {
+      const started = await bench.hint(canary);
+      await until('weight 10', () => cluster.routes?.canary === 10);
+      return started;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    await bench.whileWorking(cluster.activities, () => handle.result());
+    expect(cluster.calls.filter((call) => call === 'analyse')).toHaveLength(2);
+    expect(cluster.weights.map(({ canary }) => canary)).toEqual([10, 20, 0]);
+    expect(cluster.promotions).toEqual(['v1:2']);
+  });
+});
