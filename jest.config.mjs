@@ -20,14 +20,17 @@ export default {
       testPathIgnorePatterns: ['/node_modules/', '<rootDir>/src/workflows/domain/'],
     }),
     level('provider', ['<rootDir>/test/provider/**/*.test.ts'], {
+      setupFilesAfterEnv: ['<rootDir>/test/support/patience.ts'],
       globalSetup: '<rootDir>/test/support/provider-setup.ts',
       globalTeardown: '<rootDir>/test/support/teardown.ts',
     }),
     level('workflow', ['<rootDir>/test/workflow/**/*.test.ts', '<rootDir>/test/replay/**/*.test.ts'], {
+      setupFilesAfterEnv: ['<rootDir>/test/support/patience.ts'],
       globalSetup: '<rootDir>/test/support/workflow-setup.ts',
       globalTeardown: '<rootDir>/test/support/teardown.ts',
     }),
     level('e2e', ['<rootDir>/test/e2e/**/*.test.ts'], {
+      setupFilesAfterEnv: ['<rootDir>/test/support/patience.ts'],
       globalSetup: '<rootDir>/test/support/e2e-setup.ts',
       globalTeardown: '<rootDir>/test/support/teardown.ts',
     }),

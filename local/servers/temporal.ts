@@ -1,0 +1,45 @@
+import { Connection } from '@temporalio/client';
+import { join } from 'node:path';
+import { startServer, type Server } from '../process.ts';
+import { dataFolder, placed, type Place } from './place.ts';
+
+/** Search attributes of a release. Temporal fails the workflow task of who writes one it does not know. */
+export const searchAttributes = {
+  CanaryPhase: 'Keyword',
+  CanaryWeight: 'Int',
+  CanaryTarget: 'Keyword',
+  CanaryRevision: 'Keyword',
+} as const;
+
+/**
+ * Starts Temporal's development server with its web page on `uiPort`. It keeps everything in a file, so nothing is lost
+ * when it is killed and started again. Workflows may ask for their timers to be skipped, which tests do.
+ */
+export function startTemporal(place: Place, uiPort: number): Promise<Server> {
+  const data = dataFolder(place.directory, 'temporal');
+  const address = `127.0.0.1:${place.port}`;
+  return startServer({
+    ...placed('temporal', place, [
+      ...['server', 'start-dev', '--headless=false', '--log-level', 'error'],
+      ...['--ip', '127.0.0.1', '--port', String(place.port), '--ui-ip', '127.0.0.1', '--ui-port', String(uiPort)],
+      ...['--db-filename', join(data, 'temporal.db')],
+      ...Object.entries(searchAttributes).flatMap(([name, type]) => ['--search-attribute', `${name}=${type}`]),
+      ...['--dynamic-config-value', 'frontend.WorkflowTimeSkippingEnabled=true'],
+    ]),
+    // Its own settings only: a profile of the user could point it somewhere else.
+    env: { TEMPORAL_ADDRESS: '', TEMPORAL_NAMESPACE: '', TEMPORAL_PROFILE: '', TEMPORAL_CONFIG_FILE: '' },
+    address,
+    ready: () => isServing(address),
+  });
+}
+
+/** Whether the namespace `default` is there and knows our search attributes. */
+async function isServing(address: string): Promise<boolean> {
+  const connection = await Connection.connect({ address, connectTimeout: 2_000 });
+  try {
+    const known = await connection.operatorService.listSearchAttributes({ namespace: 'default' });
+    return Object.keys(searchAttributes).every((name) => name in (known.customAttributes ?? {}));
+  } finally {
+    await connection.close();
+  }
+}

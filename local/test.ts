@@ -1,0 +1,81 @@
+import { spawn } from 'node:child_process';
+import { readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The levels of the test pyramid, cheapest first. `make test LEVELS="domain unit"` runs some of them. */
+const levels = ['lint', 'types', 'domain', 'unit', 'provider', 'workflow', 'e2e'] as const;
+type Level = (typeof levels)[number];
+
+interface Count {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+async function main(asked: readonly string[]): Promise<void> {
+  const unknown = asked.filter((name) => !(levels as readonly string[]).includes(name));
+  if (unknown.length > 0) throw new Error(`unknown level ${unknown.join(', ')}; there are ${levels.join(', ')}`);
+  const chosen = levels.filter((level) => asked.length === 0 || asked.includes(level));
+  let total: Count = { passed: 0, failed: 0 };
+  for (const level of chosen) {
+    const started = Date.now();
+    process.stdout.write(`\n== ${level}\n`);
+    const { passed, failed } = await run(level);
+    total = { passed: total.passed + passed, failed: total.failed + failed };
+    process.stdout.write(`== ${level}: ${passed} passed, ${failed} failed, ${seconds(started)} s\n`);
+  }
+  process.stdout.write(`\n${total.passed} passed, ${total.failed} failed\n`);
+  process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
+}
+
+async function run(level: Level): Promise<Count> {
+  if (level === 'lint' || level === 'types') {
+    return (await npm('inherit', 'run', '--silent', level)) === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+  }
+  const report = join(tmpdir(), `serin-${level}-${process.pid}.json`);
+  const code = await npm(
+    'ignore',
+    'run',
+    '--silent',
+    `test:${level}`,
+    '--',
+    '--json',
+    `--outputFile=${report}`,
+    '--silent=false',
+  );
+  const count = await readReport(report);
+  // A level that ends badly without a failing test, or runs no test, has failed all the same.
+  return code === 0 && count.passed > 0 ? count : { ...count, failed: Math.max(1, count.failed) };
+}
+
+async function readReport(path: string): Promise<Count> {
+  try {
+    const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites } = JSON.parse(await readFile(path, 'utf8')) as {
+      numPassedTests: number;
+      numFailedTests: number;
+      numRuntimeErrorTestSuites: number;
+    };
+    return { passed: numPassedTests, failed: numFailedTests + numRuntimeErrorTestSuites };
+  } catch {
+    process.stdout.write(`no report at ${path}: the level did not run\n`);
+    return { passed: 0, failed: 1 };
+  } finally {
+    await rm(path, { force: true });
+  }
+}
+
+/** Runs npm, which puts the project's own Node first on PATH. Jest prints its JSON on stdout too, where nobody wants it. */
+function npm(stdout: 'inherit' | 'ignore', ...args: string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('npm', args, { cwd: root, stdio: ['ignore', stdout, 'inherit'] });
+    child.on('error', reject);
+    child.on('close', (code) => resolve(code ?? 1));
+  });
+}
+
+const seconds = (since: number) => ((Date.now() - since) / 1000).toFixed(1);
+
+await main(process.argv.slice(2));

