@@ -31,29 +31,41 @@ export default tseslint.config(
   },
   imports(
     ['src/schemas/**'],
-    [['@temporalio/*', '@kubernetes/*', 'axios', '../activities/*', '../workflows/*', '../clients/*'], 'schemas build on the schema library alone'],
+    [
+      ['@temporalio/*', '@kubernetes/*', 'axios', '../activities/*', '../workflows/*', '../clients/*'],
+      'schemas build on the schema library alone',
+    ],
   ),
   imports(
     ['src/workflows/domain/**'],
-    [['@temporalio/*', '@kubernetes/*', 'axios', 'zod', 'node:*', '../../**'], 'the domain is plain data and pure functions'],
+    [
+      ['@temporalio/*', '@kubernetes/*', 'axios', 'zod', 'node:*', '../../**'],
+      'the domain is plain data and pure functions',
+    ],
   ),
   imports(
     ['src/workflows/*.ts'],
-    [['@kubernetes/*', 'axios', 'zod', 'node:*', '../activities/**', '../clients/**', '../schemas/**'], 'workflows decide and repeat; activities do'],
+    [
+      ['@kubernetes/*', 'axios', 'zod', 'node:*', '../activities/**', '../clients/**', '../schemas/**'],
+      'workflows decide and repeat; activities do',
+    ],
   ),
   imports(
     ['src/activities/**'],
-    [['@temporalio/workflow', '@temporalio/client', '@temporalio/worker', '@kubernetes/*', 'axios'], 'activities reach the outside through clients/'],
+    [
+      ['@temporalio/workflow', '@temporalio/client', '@temporalio/worker', '@kubernetes/*', 'axios'],
+      'activities reach the outside through clients/',
+    ],
   ),
   imports(
     ['src/triggers/**', 'src/watch/**'],
-    [['@kubernetes/*', 'axios', '@temporalio/worker', '../activities/**'], 'triggers and watches turn events into messages'],
+    [
+      ['@kubernetes/*', 'axios', '@temporalio/worker', '../activities/**'],
+      'triggers and watches turn events into messages',
+    ],
   ),
-  {
-    files: ['**/*.mjs'],
-    ...tseslint.configs.disableTypeChecked,
-    languageOptions: { globals: { process: 'readonly', console: 'readonly' } },
-  },
+  { files: ['**/*.mjs'], ...tseslint.configs.disableTypeChecked },
+  { files: ['**/*.mjs'], languageOptions: { globals: { process: 'readonly', console: 'readonly' } } },
   {
     files: ['**/*.test.ts', 'test/**', 'bench/**'],
     rules: {

@@ -34,7 +34,11 @@ interface Actions {
    * Calls hooks in list order, up to the first that refuses (`first-no`) or agrees (`first-yes`), which is then the
    * last answer. A hook that the Canary no longer has is left out.
    */
-  callHooks(canary: CanaryRef, hooks: readonly HookCall[], until: 'first-no' | 'first-yes'): Promise<readonly HookAnswer[]>;
+  callHooks(
+    canary: CanaryRef,
+    hooks: readonly HookCall[],
+    until: 'first-no' | 'first-yes',
+  ): Promise<readonly HookAnswer[]>;
 
   /** Sends alerts and event webhooks in order. What cannot be delivered is logged and counted, never thrown. */
   notify(canary: CanaryRef, notices: readonly Notice[]): Promise<void>;

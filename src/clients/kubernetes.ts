@@ -203,13 +203,7 @@ export function createKubernetes(config: KubeConfig, options: KubernetesOptions)
       const { namespace, name } = (object as KubernetesObject).metadata;
       const query = { fieldManager: manager, force: force || undefined };
       const type = 'application/apply-patch+yaml';
-      return (await send(
-        HttpMethod.PATCH,
-        pathOf(resource, namespace, name),
-        query,
-        object,
-        type,
-      )) as KubernetesObject;
+      return (await send(HttpMethod.PATCH, pathOf(resource, namespace, name), query, object, type)) as KubernetesObject;
     },
     async remove(resource, namespace, name) {
       try {

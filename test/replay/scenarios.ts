@@ -1,0 +1,136 @@
+import { orderSignals } from '../../src/workflows/messages.ts';
+import { hook } from '../support/script.ts';
+import { stubCluster, type StubCluster } from '../support/stub-cluster.ts';
+import { until, type Bench } from '../support/temporal.ts';
+
+/** A release whose history is worth keeping: what it shows, and how it is played. */
+export interface Scenario {
+  readonly name: string;
+  readonly cluster: () => StubCluster;
+  /** Plays it; returns the id of the workflow whose runs are kept. */
+  readonly play: (bench: Bench, cluster: StubCluster) => Promise<string>;
+}
+
+const id = (canary: { namespace: string; name: string }) => `release/${canary.namespace}/${canary.name}`;
+
+/** Changes the target, hints, lets something happen, and waits for the end. */
+function plays(
+  during: (bench: Bench, cluster: StubCluster, id: string) => Promise<void> = () => Promise.resolve(),
+): Scenario['play'] {
+  return async (bench, cluster) => {
+    const canary = bench.canary();
+    cluster.revision = 'v1:2';
+    const handle = await bench.hint(canary);
+    await during(bench, cluster, id(canary));
+    await handle.result();
+    return id(canary);
+  };
+}
+
+const atWeight = (cluster: StubCluster, weight: number) =>
+  until(`weight ${weight}`, () => cluster.routes?.canary === weight);
+
+/** One for each behaviour a release in flight may be in the middle of when its worker is replaced by a newer version. */
+export const scenarios: readonly Scenario[] = [
+  {
+    name: 'promotes',
+    cluster: () =>
+      stubCluster({}, { hooks: [hook('smoke', 'pre-rollout'), hook('load', 'rollout'), hook('done', 'post-rollout')] }),
+    play: plays(),
+  },
+  { name: 'promotes-in-steps', cluster: () => stubCluster({}, { stepWeightPromotion: 10 }), play: plays() },
+  { name: 'rolls-back-on-checks', cluster: () => Object.assign(stubCluster(), { successRate: 50 }), play: plays() },
+  {
+    name: 'rolls-back-by-order',
+    cluster: () => stubCluster(),
+    play: plays(async (bench, cluster, workflow) => {
+      await atWeight(cluster, 20);
+      await bench.client.workflow.getHandle(workflow).signal(orderSignals.abort, { by: 'ann', reason: 'enough' });
+    }),
+  },
+  {
+    name: 'pauses-and-resumes',
+    cluster: () => stubCluster(),
+    play: plays(async (bench, cluster, workflow) => {
+      const handle = bench.client.workflow.getHandle(workflow);
+      await atWeight(cluster, 10);
+      await handle.signal(orderSignals.pause, { by: 'ann' });
+      await new Promise((resolve) => setTimeout(resolve, 2_500));
+      await handle.signal(orderSignals.resume, { by: 'ann' });
+    }),
+  },
+  {
+    name: 'is-promoted-by-order',
+    cluster: () => stubCluster(),
+    play: plays(async (bench, cluster, workflow) => {
+      await atWeight(cluster, 10);
+      await bench.client.workflow.getHandle(workflow).signal(orderSignals.promote, { by: 'ann' });
+    }),
+  },
+  {
+    name: 'is-superseded',
+    cluster: () => stubCluster(),
+    play: plays(async (bench, cluster, workflow) => {
+      await atWeight(cluster, 20);
+      cluster.revision = 'v1:3';
+      const [, namespace = '', name = ''] = workflow.split('/');
+      await bench.hint({ namespace, name });
+      await until('promoted', () => cluster.status.phase === 'Succeeded');
+    }),
+  },
+  { name: 'skips-analysis', cluster: () => stubCluster({ skipAnalysis: true }), play: plays() },
+  {
+    name: 'waits-at-gates',
+    cluster: () =>
+      Object.assign(
+        stubCluster(
+          {},
+          {
+            maxWeight: 10,
+            hooks: [
+              hook('go', 'confirm-rollout'),
+              hook('more', 'confirm-traffic-increase'),
+              hook('ship', 'confirm-promotion'),
+            ],
+          },
+        ),
+        { hookError: 'Forbidden' },
+      ),
+    play: plays(async (_bench, cluster) => {
+      await until('waiting', () => cluster.status.phase === 'Waiting');
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      cluster.hookError = undefined;
+      await atWeight(cluster, 10);
+      cluster.hookError = 'Forbidden';
+      await new Promise((resolve) => setTimeout(resolve, 2_500));
+      cluster.hookError = undefined;
+    }),
+  },
+  {
+    name: 'initializes',
+    cluster: () =>
+      Object.assign(stubCluster(), {
+        status: {
+          phase: '',
+          canaryWeight: 0,
+          failedChecks: 0,
+          iterations: 0,
+          lastAppliedSpec: '',
+          lastPromotedSpec: '',
+        },
+        revision: 'v1:2',
+        primaryRevision: 'v1:2',
+        replicas: 1,
+      }),
+    play: plays(),
+  },
+  {
+    name: 'nothing-to-do',
+    cluster: () => stubCluster(),
+    play: async (bench) => {
+      const canary = bench.canary();
+      await (await bench.hint(canary)).result();
+      return id(canary);
+    },
+  },
+];
