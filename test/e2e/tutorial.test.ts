@@ -2,10 +2,12 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { pushImage } from '../../local/push-image.ts';
+import { provideTool } from '../../local/tools.ts';
 import { resources, type KubernetesObject, type Resource } from '../../src/clients/kubernetes.ts';
 import { openStack } from '../support/cluster.ts';
 import { canaryWeight } from '../support/diary.ts';
 import { openPodinfo, type Podinfo } from '../support/podinfo.ts';
+import { say } from '../support/teardown.ts';
 
 const run = promisify(execFile);
 
@@ -127,7 +129,7 @@ describe('the tutorial, run 2: a push to the registry, a MetricTemplate', () => 
 async function setImage({ namespace, cluster }: Podinfo, tag: string): Promise<void> {
   const image = `podinfod=stefanprodan/podinfo:${tag}`;
   const target = ['--kubeconfig', cluster.kubeconfig, '-n', namespace, 'set', 'image', 'deployment/podinfo', image];
-  await run('kubectl', target);
+  await run(await provideTool('kubectl', say), target);
 }
 
 interface Expected {
