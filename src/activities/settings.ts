@@ -7,10 +7,10 @@ import {
   isSkipped,
   maxWeightOf,
   progressDeadlineSeconds,
-  providerOf,
   strategyOf,
   thresholdOf,
 } from '../schemas/defaults.ts';
+import { observedProvider } from './metrics/observers.ts';
 import type { AnalysisSettings, MetricCheck, Settings } from '../workflows/domain/observation.ts';
 
 interface Sources {
@@ -24,7 +24,7 @@ export function settingsOf(canary: Canary, worker: WorkerSettings, sources: Sour
   const { alerts = [], webhooks = [] } = analysisOf(canary);
   return {
     target: { kind: targetRef.kind, name: targetRef.name },
-    provider: providerOf(canary, worker.meshProvider),
+    provider: observedProvider(canary, worker.meshProvider),
     suspend: suspend ?? false,
     skipAnalysis: isSkipped(canary),
     hasAutoscaler: autoscalerRef !== undefined,

@@ -1,5 +1,4 @@
 import { nextTick } from './cadence.ts';
-import { isAtRest } from './phases.ts';
 import { hookCalls } from './gates.ts';
 import { warning } from './plans.ts';
 import type { CanaryStatus, Observation } from './observation.ts';
@@ -9,12 +8,15 @@ import type { AlertDraft, CarryOut, Event, Release } from './state.ts';
 /** Longest a release waits before it tries again to bring traffic back, in milliseconds. */
 const wayBackPauseMs = 5_000;
 
+/** A copy that was refused because the target changed is decided on anew; not in a loop, should the look not see why. */
+const refusedCopyPauseMs = 500;
+
 /** Records that a plan was carried out, as far as it was. */
 export function afterPlan(before: Release, event: Extract<Event, { type: 'carried-out' }>): Release {
   const { action, failure, now } = event;
   const done = failure ? action.plan.steps.slice(0, failure.step) : action.plan.steps;
   const release = applySteps(before, action, done, now);
-  if (failure) return notCarriedOut(release, action, failure, now);
+  if (failure) return notCarriedOut(release, action, done, failure, now);
   const told = action.plan.verb === 'tell' ? release : { ...release, stall: undefined };
   const once = action.once ? { ...told, toldOnce: [...new Set([...told.toldOnce, action.once])] } : told;
   return consequence(addAlerts(once, action.alerts), action, now);
@@ -50,17 +52,34 @@ function consequence(release: Release, action: CarryOut, now: number): Release {
         ...freshAnalysis,
         stale: true,
         ticked: false,
-        repairing: release.status.canaryWeight === 100,
+        repairing: release.status.canaryWeight > 0,
         dueAt: now + intervalMs,
       };
     case 'restarted':
-      return { ...release, superseded: true, dueAt: now + intervalMs };
+      // A run is a story of its own; only a repair, which no status tells of, goes on in the run that knows of it.
+      return release.repairing
+        ? { ...release, ...freshAnalysis, stale: true, ticked: false, dueAt: now + intervalMs }
+        : { ...release, superseded: true, dueAt: now + intervalMs };
     case 'opening':
       return { ...release, opening: true, ticked: false };
-    case 'shifted':
-      return { ...release, opened: true, verdict: undefined, ticked: false, asked: {}, dueAt: now + intervalMs };
+    case 'shifted': {
+      // A new weight is no tick: the rollback hooks have been asked at this one.
+      const { rollback } = release.asked;
+      const asked = rollback ? { rollback } : {};
+      return { ...release, opened: true, verdict: undefined, ticked: false, asked, dueAt: now + intervalMs };
+    }
     case 'promoted':
-      return { ...release, verdict: undefined, ticked: false, asked: {}, stale: true, dueAt: now + intervalMs };
+      return {
+        ...release,
+        verdict: undefined,
+        ticked: false,
+        asked: {},
+        copied: undefined,
+        stale: true,
+        dueAt: now + intervalMs,
+        // Traffic may have been taken back with the copy, when analysis is skipped.
+        drainUntil: release.weighedAt + (settings?.drainMs ?? 0),
+      };
     case 'returned':
       return {
         ...release,
@@ -118,15 +137,14 @@ function applyStep(release: Release, step: Step, now: number): Release {
   switch (step.do) {
     case 'set-weights':
     case 'ensure-routes': {
-      const changed = step.weights.canary !== release.weights.canary;
-      const weighedAt = changed || step.do === 'ensure-routes' ? now : release.weighedAt;
+      // Weights that are new, or had to be put back, are judged anew, from now on.
+      const anew = step.weights.canary !== release.weights.canary || step.do === 'ensure-routes';
       const interval = observation?.canary?.settings.analysis.intervalMs ?? 0;
       return {
         ...release,
         weights: step.weights,
-        weighedAt,
-        // Weights that had to be put back are judged anew, from now on.
-        dueAt: step.do === 'ensure-routes' && step.weights.canary > 0 ? now + interval : release.dueAt,
+        weighedAt: anew ? now : release.weighedAt,
+        dueAt: anew && step.weights.canary > 0 ? now + interval : release.dueAt,
         observation: observation && { ...observation, routes: step.weights },
       };
     }
@@ -138,12 +156,13 @@ function applyStep(release: Release, step: Step, now: number): Release {
     }
     case 'record-event':
       return addEventNotice(release, step.event, now);
+    case 'promote':
+      return { ...release, copied: step.revision };
     case 'ensure-services':
     case 'ensure-primary':
     case 'ensure-autoscaler':
     case 'ensure-apex':
     case 'scale-target':
-    case 'promote':
       return release;
   }
 }
@@ -163,21 +182,33 @@ function parked(release: Release): Release {
   return { ...release, observation: { ...observation, target: { ...observation.target, replicas: 0, available: 0 } } };
 }
 
-function notCarriedOut(release: Release, action: CarryOut, failure: PlanFailure, now: number): Release {
+function notCarriedOut(
+  release: Release,
+  action: CarryOut,
+  done: readonly Step[],
+  failure: PlanFailure,
+  now: number,
+): Release {
   // The target changed between the last look and the copy: nothing was copied, and the next look starts over (Q28).
-  if (action.then === 'promoted' && failure.reason === 'Conflict') return { ...release, stale: true };
+  if (action.then === 'promoted' && failure.reason === 'Conflict') {
+    return { ...release, stale: true, holdUntil: now + refusedCopyPauseMs };
+  }
   const settings = release.observation?.canary?.settings;
   const intervalMs = settings?.analysis.intervalMs ?? 60_000;
   const pauseMs = action.ending ? Math.min(wayBackPauseMs, intervalMs) : intervalMs;
   const told: EventRecord = { ...warning(failure.message), scope: release.id };
+  const recorded = done.flatMap((step) => (step.do === 'record-event' ? [step.event.message] : []));
   return {
     ...release,
     stale: true,
     holdUntil: now + pauseMs,
+    // A way out that was decided on, and may have begun, is gone to its end.
+    ending: action.ending ?? release.ending,
     stall: {
       reason: failure.reason,
       message: failure.message,
       written: release.stall?.message === failure.message && release.stall.written,
+      told: action.plan.verb === 'tell' ? (release.stall?.told ?? []) : [...(release.stall?.told ?? []), ...recorded],
     },
     untold: release.untold.some(({ message }) => message === told.message) ? release.untold : [...release.untold, told],
   };
@@ -211,9 +242,4 @@ function eventPhase({ status }: Release, message: string): CanaryStatus['phase']
   if (message.startsWith('New revision detected! Scaling up')) return 'Progressing';
   if (message.startsWith('Canary failed! Scaling down')) return 'Failed';
   return status.phase;
-}
-
-/** Whether a release has nothing on its hands. */
-export function isSettled(release: Release): boolean {
-  return isAtRest(release.status.phase) && !release.ending && release.notices.length === 0;
 }

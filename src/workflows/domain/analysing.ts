@@ -1,13 +1,13 @@
-import { beginEnding, cancelled, rolledBack } from './ending.ts';
+import { beginEnding, cancelled, rolledBack, strandedText } from './ending.ts';
 import { askGate, gate, hookCalls, isMuted } from './gates.ts';
 import { confirmRollout } from './idle.ts';
 import { canaryName, primaryName, targetName } from './names.ts';
 import { alert, carryOut, enterPhase, normal, record, warning, writeStatus } from './plans.ts';
-import { halt, whyNotReady, type World } from './world.ts';
+import { halt, onPrimary, strandsTraffic, weightsNow, whyNotReady, type World } from './world.ts';
 import { repair } from './repair.ts';
 import { nextStep } from './steps.ts';
 import type { Settings, Weights } from './observation.ts';
-import type { StatusPatch } from './plan.ts';
+import type { StatusPatch, Step } from './plan.ts';
 import type { Action, Held, Release } from './state.ts';
 
 /** Phase `Waiting`: a confirm-rollout gate is closed. */
@@ -23,29 +23,36 @@ export function waiting(release: Release, world: World, now: number): Action {
 export function analysing(release: Release, world: World, now: number): Action {
   const { settings, target, primary } = world;
   const { status } = release;
+  if (release.copied !== undefined) return sayPromoted(release, settings, release.copied);
   if (release.aborted) return beginEnding(release, settings, aborted(release));
   if (target.revision !== status.lastAppliedSpec) {
     return target.revision === status.lastPromotedSpec
       ? beginEnding(release, settings, cancelled(release, settings))
-      : restart(release, settings, target.revision);
+      : restart(release, world);
   }
-  const asked = rollbackHooks(release, settings) ?? repair(release, world);
+  const failed = settings.skipAnalysis ? undefined : tooManyFailures(release, settings);
+  // Weights that are about to be taken back are not put back first.
+  const asked = rollbackHooks(release, settings) ?? (failed ? undefined : repair(release, world));
   if (asked) return asked;
   // A broken primary neither gets traffic back nor holds up a revision that nobody analyses.
-  if (!settings.skipAnalysis && !release.repairing && !primary?.readiness.ready) {
+  const mends = settings.skipAnalysis || release.repairing || release.promoted;
+  if (!mends && !primary?.readiness.ready) {
     return halt(release, whyNotReady(primary, 'the primary is missing'));
   }
+  if (target.replicas === 0) return scaledAway(release, settings);
   if (!target.readiness.ready) return unready(release, world);
-  if (settings.skipAnalysis) return skip(release, settings);
-  return tooManyFailures(release, settings) ?? examine(release, world, now);
+  if (settings.skipAnalysis) return skip(release, world);
+  return failed ?? examine(release, world, now);
 }
 
 function examine(release: Release, world: World, now: number): Action {
   const { settings } = world;
   const { verdict, weights } = release;
+  // A step whose status could not be written is finished before anything is judged.
+  if (weights.canary !== release.status.canaryWeight) return shift(release, settings, weights);
   if (verdict?.outcome === 'fail' || verdict?.outcome === 'inconclusive') return failedCheck(release, verdict);
   if (verdict?.outcome === 'held') return held(release, settings, verdict);
-  if (release.promoted || release.repairing) return promote(release, world);
+  if ((release.promoted || release.repairing) && !release.paused) return promote(release, world);
   // Without pre-rollout hooks the first weight opens the analysis.
   if (!release.opened && hookCalls(settings, 'pre-rollout', 'Progressing').length > 0) return open(release, settings);
   if (weights.canary > 0 && !verdict) {
@@ -69,7 +76,9 @@ function advance(release: Release, world: World, now: number): Action {
   const next = nextStep(settings.analysis, release.weights.canary);
   if (next.type === 'stuck') {
     const message = `analysis cannot advance: next step weight is ${next.step}`;
-    const steps = release.toldOnce.includes(message) ? [] : record(release, warning(message));
+    const known = release.toldOnce.includes(message);
+    if (known && now < release.dueAt) return { type: 'wait', until: release.dueAt, why: message };
+    const steps = known ? [] : record(release, warning(message));
     return { ...carryOut('tell', message, 'halted', steps), once: message };
   }
   if (release.status.phase === 'Progressing') {
@@ -118,39 +127,52 @@ function promote(release: Release, { settings }: World): Action {
     case 'open':
       break;
   }
-  const revision = release.status.lastAppliedSpec;
+  return copy(release, settings, release.weights, [{ do: 'promote', revision: release.status.lastAppliedSpec }]);
+}
+
+function skip(release: Release, { settings }: World): Action {
+  // A primary without pods gets its traffic back like after any promotion: once it is ready.
+  const weights = strandsTraffic(release, onPrimary) ? weightsNow(release) : onPrimary;
+  return copy(release, settings, weights, [
+    { do: 'set-weights', weights },
+    { do: 'promote', revision: release.status.lastAppliedSpec },
+  ]);
+}
+
+/** The primary runs the revision already, and only the status does not say so: a plan was cut short. */
+function sayPromoted(release: Release, settings: Settings, revision: string): Action {
+  return copy({ ...release, status: { ...release.status, lastAppliedSpec: revision } }, settings, release.weights, []);
+}
+
+function copy(release: Release, settings: Settings, weights: Weights, steps: readonly Step[]): Action {
   const message = `Copying ${targetName(release, settings)} template spec to ${primaryName(release, settings)}`;
   return carryOut('promote', message, 'promoted', [
-    { do: 'promote', revision },
+    ...steps,
     ...record(release, normal(message)),
+    ...(settings.skipAnalysis ? [{ do: 'ensure-autoscaler', mode: 'update' } as const] : []),
     // The hash goes with the copy, not with the end of the promotion: a release that fails later has changed the
     // primary all the same (Q29).
-    enterPhase(settings, 'Promoting', { lastPromotedSpec: revision }),
+    enterPhase(settings, 'Promoting', {
+      lastPromotedSpec: release.status.lastAppliedSpec,
+      canaryWeight: weights.canary,
+    }),
   ]);
 }
 
-function skip(release: Release, settings: Settings): Action {
-  const revision = release.status.lastAppliedSpec;
-  const message = `Copying ${targetName(release, settings)} template spec to ${primaryName(release, settings)}`;
-  return carryOut('promote', message, 'promoted', [
-    { do: 'set-weights', weights: { primary: 100, canary: 0 } },
-    { do: 'promote', revision },
-    ...record(release, normal(message)),
-    { do: 'ensure-autoscaler', mode: 'update' },
-    enterPhase(settings, 'Promoting', { lastPromotedSpec: revision, canaryWeight: 0 }),
-  ]);
-}
-
-function restart(release: Release, settings: Settings, revision: string): Action {
+function restart(release: Release, { settings, target, primary }: World): Action {
+  // While a broken primary is being mended, the canary has the traffic and keeps it (Q6).
+  const isBroken = primary !== undefined && !primary.readiness.ready && !primary.readiness.retriable;
+  const weights = release.repairing || isBroken ? weightsNow(release) : onPrimary;
+  if (strandsTraffic(release, weights)) return halt(release, strandedText);
   const message = `New revision detected! Restarting analysis for ${targetName(release, settings)}`;
   return carryOut('shiftTraffic', message, 'restarted', [
     ...record(release, normal(message)),
-    { do: 'set-weights', weights: { primary: 100, canary: 0 } },
+    { do: 'set-weights', weights },
     enterPhase(settings, 'Progressing', {
-      canaryWeight: 0,
+      canaryWeight: weights.canary,
       failedChecks: 0,
       iterations: 0,
-      lastAppliedSpec: revision,
+      lastAppliedSpec: target.revision,
     }),
   ]);
 }
@@ -214,11 +236,20 @@ function unready(release: Release, { settings, target }: World): Action {
   });
 }
 
+/** A canary without replicas counts as ready, and serves nobody: it is scaled up again, once. */
+function scaledAway(release: Release, settings: Settings): Action {
+  const message = `halt ${canaryName(release)} advancement: canary deployment is scaled to zero`;
+  if (release.toldOnce.includes(message)) return halt(release, message);
+  const steps: readonly Step[] = [...record(release, warning(message)), { do: 'scale-target', to: 'up' }];
+  return { ...carryOut('scaleUp', `Scale ${settings.target.name} up again`, 'repaired', steps), once: message };
+}
+
 function tooManyFailures(release: Release, settings: Settings): Action | undefined {
   const { threshold } = settings.analysis;
   const { failedChecks } = release.status;
   if (failedChecks >= threshold) return beginEnding(release, settings, rolledBack(`${failedChecks} failed checks`));
-  if (release.inconclusive < threshold) return undefined;
+  // The check that fills the measure is told first, like a failed one.
+  if (release.inconclusive < threshold || release.verdict?.outcome === 'inconclusive') return undefined;
   const text = `no verdict for ${release.inconclusive} checks`;
   return beginEnding(release, settings, {
     ...rolledBack(text),

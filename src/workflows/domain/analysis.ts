@@ -32,9 +32,9 @@ export function judge(
     return { outcome: 'fail', message };
   }
   for (const [index, check] of checks.entries()) {
-    const reading = readings[index];
-    const verdict = reading ? judgeReading(names, check, reading) : undefined;
-    if (verdict && verdict.outcome !== 'pass') return verdict;
+    const reading = readings[index] ?? { name: check.name, failure: 'unavailable', error: 'it was not read' };
+    const verdict = judgeReading(names, check, reading);
+    if (verdict.outcome !== 'pass') return verdict;
   }
   return { outcome: 'pass' };
 }
@@ -128,7 +128,9 @@ const shown: Readonly<Record<MetricCheck['kind'], Shown>> = {
 export function goDuration(ms: number): string {
   if (ms === 0) return '0s';
   const sign = ms < 0 ? '-' : '';
-  const micros = Math.round(Math.abs(ms) * 1000);
+  const nanos = Math.round(Math.abs(ms) * 1_000_000);
+  if (nanos < 1000) return `${sign}${nanos}ns`;
+  const micros = Math.round(nanos / 1000);
   if (micros < 1000) return `${sign}${micros}µs`;
   if (micros < 1_000_000) return `${sign}${micros / 1000}ms`;
   const seconds = micros / 1_000_000;

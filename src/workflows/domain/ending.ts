@@ -1,7 +1,8 @@
 import { hookCalls } from './gates.ts';
-import { canaryName, targetName } from './names.ts';
+import { hasFailedPromotion } from './idle.ts';
+import { canaryName, revisionInFlight, targetName } from './names.ts';
 import { alert, carryOut, enterPhase, normal, record, warning } from './plans.ts';
-import { halt } from './world.ts';
+import { halt, onPrimary, strandsTraffic, weightsNow } from './world.ts';
 import type { Phase, Settings, Weights } from './observation.ts';
 import type { Step } from './plan.ts';
 import type { Action, CarryOut, Ending, EventDraft, Release } from './state.ts';
@@ -33,7 +34,17 @@ export function promotionFailed(release: Release, settings: Settings, why: strin
 
 /** The first stage of a way out: traffic, and why. */
 export function beginEnding(release: Release, settings: Settings, way: Way): Action {
-  const ending: Ending = { ...way, stage: 'traffic', answers: [] };
+  const kind = keepsTraffic(release) ? 'failed-promotion' : way.kind;
+  const revision = revisionInFlight(release);
+  return leave(release, settings, { ...way, kind, stage: 'traffic', answers: [], revision });
+}
+
+/** A repair that is given up leaves traffic where it was: on the canary, while the primary is not ready (Q6). */
+function keepsTraffic(release: Release): boolean {
+  return (release.repairing || hasFailedPromotion(release)) && !release.observation?.primary?.readiness.ready;
+}
+
+function leave(release: Release, settings: Settings, ending: Ending): Action {
   const held = strands(release, ending);
   if (held) return halt(release, held);
   return { ...wayOut(release, settings, ending), ending };
@@ -45,7 +56,7 @@ export function finish(release: Release, settings: Settings, now: number): Actio
   if (!ending) throw new Error('finish is only asked of a release that is ending');
   switch (ending.stage) {
     case 'traffic':
-      return { ...wayOut(release, settings, ending), ending };
+      return leave(release, settings, ending);
     case 'close':
       if (now < release.drainUntil) {
         return { type: 'wait', until: release.drainUntil, why: 'the data plane hears of the new routes' };
@@ -71,13 +82,11 @@ export function finish(release: Release, settings: Settings, now: number): Actio
 }
 
 /** Traffic must not leave pods that serve for pods that do not. Such a way out waits, and says so. */
-function strands({ observation, weights }: Release, { kind }: Ending): string | undefined {
-  if (kind === 'failed-promotion' || weights.canary === 0) return undefined;
-  const serves = (observation?.primary?.available ?? 0) > 0;
-  const canaryServes = (observation?.target?.available ?? 0) > 0;
-  if (serves || !canaryServes) return undefined;
-  return 'Traffic stays on the canary: the primary has no available pods to take it';
+function strands(release: Release, { kind }: Ending): string | undefined {
+  return kind !== 'failed-promotion' && strandsTraffic(release, onPrimary) ? strandedText : undefined;
 }
+
+export const strandedText = 'Traffic stays on the canary: the primary has no available pods to take it';
 
 function wayOut(release: Release, settings: Settings, ending: Ending): CarryOut {
   const failedChecks = release.status.failedChecks;
@@ -100,9 +109,13 @@ function wayOut(release: Release, settings: Settings, ending: Ending): CarryOut 
 
 function trafficAfter(release: Release, { kind }: Ending): Weights {
   if (kind !== 'failed-promotion') return { primary: 100, canary: 0 };
+  const { observation, status } = release;
   // Without a healthy canary either, moving traffic helps nobody.
-  const healthy = (release.observation?.target?.available ?? 0) > 0;
-  return healthy ? { primary: 0, canary: 100 } : release.weights;
+  const healthy = (observation?.target?.available ?? 0) > 0;
+  // Pods of a newer revision, which nobody has judged, get it only when there is nobody else (Q28).
+  const judged = observation?.target?.revision === status.lastAppliedSpec;
+  const alone = (observation?.primary?.available ?? 0) === 0;
+  return healthy && (judged || alone) ? { primary: 0, canary: 100 } : weightsNow(release);
 }
 
 function close(release: Release, settings: Settings, ending: Ending): Action {
@@ -116,6 +129,8 @@ function close(release: Release, settings: Settings, ending: Ending): Action {
       iterations: 0,
       ...(ending.kind === 'promoted' ? {} : { failedChecks: 0 }),
       ...(ending.kind === 'cancelled' ? { lastAppliedSpec: status.lastPromotedSpec } : {}),
+      // A revision that was given up before it began is remembered, or it would begin again at once.
+      ...(ending.kind === 'rollback' ? { lastAppliedSpec: ending.revision ?? status.lastAppliedSpec } : {}),
     }),
   );
   if (!hooks) steps.push(...record(release, ...lastWords(release, settings, ending)));

@@ -1,3 +1,4 @@
+import { weightsInForce } from './adoption.ts';
 import { judge } from './analysis.ts';
 import { passOver } from './ticks.ts';
 import { afterPlan } from './after-plan.ts';
@@ -6,7 +7,7 @@ import { names, targetName } from './names.ts';
 import { hookCalls } from './gates.ts';
 import { isAnalysing } from './phases.ts';
 import { normal, warning } from './plans.ts';
-import type { Observation } from './observation.ts';
+import type { CanaryStatus, Observation } from './observation.ts';
 import type { EventRecord } from './plan.ts';
 import type { Event, EventDraft, Held, Release } from './state.ts';
 
@@ -56,7 +57,7 @@ function looked(release: Release, observation: Observation, answered: number, no
   if (release.observation) return { ...next, provenReplicas: grown };
   const { status } = canary;
   const { intervalMs } = canary.settings.analysis;
-  const weights = { primary: 100 - status.canaryWeight, canary: status.canaryWeight };
+  const weights = weightsInForce(status, observation.routes);
   const begun: Release = {
     ...next,
     status,
@@ -64,13 +65,22 @@ function looked(release: Release, observation: Observation, answered: number, no
     weighedAt: now,
     // Whoever put this weight in force is gone with its clock: the weight is judged after a whole interval (Q2).
     dueAt: isAnalysing(status.phase) && release.dueAt === 0 ? now + intervalMs : Math.max(release.dueAt, now),
-    opened: status.canaryWeight > 0,
+    opened: weights.canary > 0,
     provenReplicas: grown,
+    repairing: wasRepairing(status, observation),
+    drainUntil: status.phase === 'Finalising' ? now + canary.settings.drainMs : 0,
   };
   return begun.early.reduce<Release>((state, { kind, order }) => obey(state, kind, order, now), {
     ...begun,
     early: [],
   });
+}
+
+/** A release that finds a primary beyond hope, and no traffic there to lose, is there to mend it, whoever began it. */
+function wasRepairing({ phase, canaryWeight }: CanaryStatus, { primary }: Observation): boolean {
+  if (!isAnalysing(phase) || canaryWeight === 0) return false;
+  if (!primary || primary.readiness.ready || primary.readiness.retriable) return false;
+  return canaryWeight === 100 || primary.available === 0;
 }
 
 function provenReplicas(release: Release, { target }: Observation): number {
@@ -153,7 +163,9 @@ function forget(release: Release, key: string): Release {
 }
 
 function woke(release: Release, now: number): Release {
-  if (now < release.dueAt) return { ...release, stale: now >= release.holdUntil && release.holdUntil > 0 };
+  if (now < release.dueAt) {
+    return { ...release, stale: release.stale || (now >= release.holdUntil && release.holdUntil > 0) };
+  }
   const settings = release.observation?.canary?.settings;
   const { status, observation } = release;
   // An examination begins with a look of its own; every other tick needs one.
@@ -163,11 +175,15 @@ function woke(release: Release, now: number): Release {
     observation?.target?.readiness.ready === true &&
     settings !== undefined &&
     hookCalls(settings, 'rollback', 'Progressing').length === 0;
-  return { ...release, ticked: true, asked: {}, holdUntil: 0, stale: !looksAnyway };
+  return { ...release, ticked: true, asked: {}, holdUntil: 0, stale: release.stale || !looksAnyway };
 }
 
 /** Something could not be done within its budget. The release holds where it is, says so, and tries again. */
-function failed(release: Release, { message, now }: Extract<Event, { type: 'failed' }>): Release {
+function failed(release: Release, { action, message, now }: Extract<Event, { type: 'failed' }>): Release {
+  if (action.type === 'notify') {
+    // People who cannot be reached must not hold up a release; its own events tell the same.
+    return { ...release, notices: release.notices.filter((notice) => !action.notices.includes(notice)) };
+  }
   const intervalMs = release.observation?.canary?.settings.analysis.intervalMs ?? 60_000;
   const told: EventRecord = { ...warning(message), scope: release.id };
   return {

@@ -59,7 +59,7 @@ function becomeWaiting(release: Release, { settings }: World, hook: string): Act
 
 function start(release: Release, { settings, target }: World): Action {
   // After a failed promotion the healthy canary serves everyone, and goes on doing so while the repair rolls out (Q6).
-  const canaryWeight = hasFailedPromotion(release) ? 100 : 0;
+  const canaryWeight = hasFailedPromotion(release) ? release.weights.canary : 0;
   return carryOut(
     'scaleUp',
     `New revision of ${settings.target.name}`,
@@ -80,7 +80,7 @@ function start(release: Release, { settings, target }: World): Action {
 
 /** Traffic is on the canary because the last promotion broke the primary. */
 export function hasFailedPromotion({ status }: Release): boolean {
-  return status.phase === 'Failed' && status.canaryWeight === 100;
+  return (status.phase === 'Failed' || status.phase === 'Waiting') && status.canaryWeight > 0;
 }
 
 /** @see engine spec 14.1 */

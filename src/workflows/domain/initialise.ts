@@ -29,12 +29,12 @@ export function initialise(release: Release, world: World, now: number): Action 
   return carryOut('initialize', 'turn the apex and the routes to the primary', 'switched', turn);
 }
 
-function mustPrepare(release: Release, { primary, target, drift, settings }: World): boolean {
+function mustPrepare(release: Release, { primary, target, drift }: World): boolean {
   if (release.status.phase === '' || !primary) return true;
   if (release.prepared === target.revision) return false;
   // A broken first version is mended by the next one: the primary follows the target until it has been ready once.
   if (primary.ours && !primary.equalsTarget) return true;
-  return drift.some((object) => object === `Service ${settings.target.name}-primary`);
+  return drift.some((object) => object.startsWith('Service ') && object.endsWith('-primary'));
 }
 
 function prepare(release: Release, world: World): Action {

@@ -24,3 +24,8 @@ export function names(release: Release, settings: Settings): Names {
     provider: settings.provider,
   };
 }
+
+/** The revision an unfinished release is about. In `Waiting` that is whatever the target is, and no status says it yet. */
+export function revisionInFlight({ status, observation }: Release): string {
+  return status.phase === 'Waiting' ? (observation?.target?.revision ?? '') : status.lastAppliedSpec;
+}

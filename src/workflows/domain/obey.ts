@@ -1,5 +1,6 @@
 import { passOver } from './ticks.ts';
 import { isAnalysing } from './phases.ts';
+import { revisionInFlight } from './names.ts';
 import { normal, warning } from './plans.ts';
 import type { EventRecord } from './plan.ts';
 import type { Order, OrderKind } from './orders.ts';
@@ -11,11 +12,12 @@ export function refusal(release: Release, kind: OrderKind, order: Order): string
   if (isRepeated(release, order)) return undefined;
   if (!observation) return 'the release has only just begun; ask again in a moment';
   if (!observation.canary) return 'the Canary no longer exists';
-  if (order.revision !== undefined && order.revision !== status.lastAppliedSpec) {
-    return `the order is about revision ${order.revision}, the release about ${status.lastAppliedSpec || 'none yet'}`;
+  const revision = revisionInFlight(release);
+  if (order.revision !== undefined && order.revision !== revision) {
+    return `the order is about revision ${order.revision}, the release about ${revision || 'none yet'}`;
   }
   if (release.ending) return `the release is ending already: ${release.ending.because}`;
-  if (status.phase === 'Promoting' || status.phase === 'Finalising') {
+  if (status.phase === 'Promoting' || status.phase === 'Finalising' || release.copied !== undefined) {
     return `the promotion has begun: the primary already runs revision ${status.lastAppliedSpec}`;
   }
   switch (kind) {

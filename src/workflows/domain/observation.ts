@@ -41,6 +41,7 @@ export interface ObservedCanary {
 /** The settings of a Canary that decisions depend on, with every default applied. */
 export interface Settings {
   readonly target: { readonly kind: string; readonly name: string };
+  /** What the built-in checks observe, as event texts name it, such as `istio`. */
   readonly provider: string;
   readonly suspend: boolean;
   readonly skipAnalysis: boolean;

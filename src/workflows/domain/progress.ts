@@ -1,3 +1,4 @@
+import { revisionInFlight } from './names.ts';
 import type { Phase } from './observation.ts';
 import type { Action, Release } from './state.ts';
 
@@ -18,7 +19,7 @@ export function progress(release: Release, doing: string): Progress {
   const { status, weights, observation } = release;
   return {
     phase: status.phase,
-    revision: status.lastAppliedSpec,
+    revision: revisionInFlight(release),
     canaryWeight: weights.canary,
     failedChecks: status.failedChecks,
     threshold: observation?.canary?.settings.analysis.threshold ?? 0,

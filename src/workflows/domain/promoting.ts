@@ -1,7 +1,7 @@
 import { beginEnding, finish, promotionFailed } from './ending.ts';
 import { canaryName } from './names.ts';
 import { carryOut, enterPhase, normal, record, warning, writeStatus } from './plans.ts';
-import { halt, type World } from './world.ts';
+import { halt, onPrimary, type World } from './world.ts';
 import { repair } from './repair.ts';
 import { promotionStep } from './steps.ts';
 import type { Settings } from './observation.ts';
@@ -13,7 +13,7 @@ import type { Action, Ending, Release } from './state.ts';
  */
 export function promoting(release: Release, world: World, now: number): Action {
   const { settings, primary, target } = world;
-  const repaired = repair(release, world);
+  const repaired = isTakenBack(release, world) ? undefined : repair(release, world);
   if (repaired) return repaired;
   if (!primary) return halt(release, 'the primary is missing');
   const { readiness } = primary;
@@ -25,7 +25,20 @@ export function promoting(release: Release, world: World, now: number): Action {
   if (!target.readiness.ready && release.ticked && release.weights.canary > 0) {
     return carryOut('tell', target.readiness.message, 'halted', record(release, warning(target.readiness.message)));
   }
-  return takeBack(release, settings, now);
+  return isTakenBack(release, world) ? allBack(settings) : takeBack(release, settings, now);
+}
+
+/** Somebody else has given the primary all the traffic that it was about to get: nothing to put back (Q12). */
+function isTakenBack({ status, weights }: Release, { routes, primary }: World): boolean {
+  return status.phase === 'Promoting' && weights.canary > 0 && routes?.canary === 0 && !!primary?.readiness.ready;
+}
+
+function allBack(settings: Settings): Action {
+  return carryOut('shiftTraffic', 'all traffic is on the primary', 'returned', [
+    { do: 'ensure-autoscaler', mode: 'update' },
+    { do: 'set-weights', weights: onPrimary },
+    enterPhase(settings, 'Finalising', { canaryWeight: 0, iterations: 0 }),
+  ]);
 }
 
 /** How every promotion ends, from `Finalising` on. */
@@ -41,17 +54,16 @@ const promoted: Ending = {
 function takeBack(release: Release, settings: Settings, now: number): Action {
   const { weights } = release;
   const { analysis } = settings;
-  // Traffic is back already: a skipped analysis never gave any away, and someone else may have returned it (Q12).
+  // Traffic is back already: a skipped analysis never gave any away.
   if (weights.canary === 0) {
-    if (settings.skipAnalysis) return finish({ ...release, ending: promoted }, settings, now);
-    return carryOut('shiftTraffic', 'all traffic is on the primary', 'returned', [enterPhase(settings, 'Finalising')]);
+    return settings.skipAnalysis ? finish({ ...release, ending: promoted }, settings, now) : allBack(settings);
   }
   if (analysis.stepWeightPromotion === 0) {
     const message = 'Routing all traffic to primary';
     return carryOut('shiftTraffic', message, 'returned', [
       { do: 'ensure-autoscaler', mode: 'update' },
       ...record(release, normal(message)),
-      { do: 'set-weights', weights: { primary: 100, canary: 0 } },
+      { do: 'set-weights', weights: onPrimary },
       enterPhase(settings, 'Finalising', { canaryWeight: 0, iterations: 0 }),
     ]);
   }

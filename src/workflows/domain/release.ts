@@ -62,14 +62,16 @@ export function decide(release: Release, now: number): Action {
 function choose(release: Release, now: number): Action {
   if (release.superseded) return { type: 'start-over' };
   const { observation } = release;
-  if (!observation || release.stale || release.hinted > release.answered) return look(release);
-  const { canary } = observation;
-  if (!canary || canary.deleting) return { type: 'rest' };
+  // Before the look, which may be the very thing that cannot be done. A message ends the pause.
   if (now < release.holdUntil) {
     return { type: 'wait', until: release.holdUntil, why: release.stall?.message ?? 'retrying' };
   }
+  if (!observation || release.stale || release.hinted > release.answered) return look(release);
+  const { canary } = observation;
+  if (!canary || canary.deleting) return { type: 'rest' };
   if (release.ending) return finish(release, canary.settings, now);
-  if (canary.settings.suspend) return suspended(release);
+  // What has begun is finished first: a way out, and a copy that no status tells of yet.
+  if (canary.settings.suspend && release.copied === undefined) return suspended(release);
   const world = known(observation);
   if (!world) return hold(release, canary);
   if (canary.stalled !== undefined && !release.stall) {
@@ -138,8 +140,10 @@ function hold(release: Release, canary: ObservedCanary): Action {
 function tellFirst(release: Release, action: Action): Action {
   const { untold, notices, stall } = release;
   if (action.type === 'carry-out') {
-    if (untold.length === 0) return action;
-    const steps = [...untold.map((event) => ({ do: 'record-event', event }) as const), ...action.plan.steps];
+    // What a plan has told before it was cut short is not told again when it is repeated (Q7).
+    const told = stall?.told ?? [];
+    const left = action.plan.steps.filter((step) => step.do !== 'record-event' || !told.includes(step.event.message));
+    const steps = [...untold.map((event) => ({ do: 'record-event', event }) as const), ...left];
     return { ...action, plan: { ...action.plan, steps }, tells: untold.length };
   }
   if (action.type !== 'wait' && action.type !== 'rest' && action.type !== 'start-over') return action;

@@ -1,5 +1,5 @@
 import { carryOut, record, warning } from './plans.ts';
-import type { World } from './world.ts';
+import { onPrimary, strandsTraffic, type World } from './world.ts';
 import type { Step } from './plan.ts';
 import type { Action, Release } from './state.ts';
 
@@ -12,13 +12,16 @@ export function repair(release: Release, world: World): Action | undefined {
   const { weights } = release;
   const moved = routes !== undefined && routes.canary !== weights.canary;
   if (drift.length === 0 && !moved) return undefined;
+  // Weights that would take traffic from pods that serve to pods that do not are put back once those are there.
+  const before = routes ? release : { ...release, weights: onPrimary };
+  if ((moved || !routes) && strandsTraffic(before, weights)) return undefined;
   const what = [...drift, ...(moved ? [`weights ${routes.primary}/${routes.canary}`] : [])].join(', ');
   // What a repair could not put right, or somebody undoes at once, is left alone until something changes again.
   if (release.repaired === what) return undefined;
   const steps: Step[] = [
     { do: 'ensure-services' },
     { do: 'ensure-primary' },
-    { do: 'ensure-autoscaler', mode: 'create' },
+    { do: 'ensure-autoscaler', mode: 'update' },
     { do: 'ensure-apex' },
     { do: 'ensure-routes', weights },
   ];

@@ -81,7 +81,15 @@ export interface Release {
   /** After a plan could not be carried out: not before then, unless a message comes. Milliseconds since the epoch. */
   readonly holdUntil: number;
   /** Why it could not, for the `Stalled` condition. */
-  readonly stall?: { readonly reason: string; readonly message: string; readonly written: boolean };
+  readonly stall?: {
+    readonly reason: string;
+    readonly message: string;
+    readonly written: boolean;
+    /** Events that its plan recorded before it was cut short. */
+    readonly told: readonly string[];
+  };
+  /** Revision that was copied to the primary while the status does not say so yet. */
+  readonly copied?: string;
 }
 
 /** A gate that said no. */
@@ -110,6 +118,8 @@ export interface Ending {
   readonly reasons: readonly EventDraft[];
   readonly alerts: readonly AlertDraft[];
   readonly answers: readonly HookAnswer[];
+  /** The revision that is given up. */
+  readonly revision?: string;
 }
 
 export interface Ended {

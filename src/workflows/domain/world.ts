@@ -1,5 +1,5 @@
 import { carryOut, record, warning } from './plans.ts';
-import type { Observation, ObservedCanary, ObservedWorkload } from './observation.ts';
+import type { Observation, ObservedCanary, ObservedWorkload, Weights } from './observation.ts';
 import type { Action, Release } from './state.ts';
 
 /** A Canary whose target could be read: what decisions about phases build on. */
@@ -30,4 +30,21 @@ export function halt(release: Release, message: string): Action {
 export function whyNotReady(workload: ObservedWorkload | undefined, missing: string): string {
   if (!workload) return missing;
   return workload.readiness.ready ? '' : workload.readiness.message;
+}
+
+export const onPrimary: Weights = { primary: 100, canary: 0 };
+
+/** Where traffic goes now, whoever sent it there. */
+export function weightsNow({ observation, weights }: Release): Weights {
+  return observation?.routes ?? weights;
+}
+
+/** Whether these weights would take traffic from pods that serve and give it to a workload without any. */
+export function strandsTraffic(release: Release, to: Weights): boolean {
+  const { observation } = release;
+  const from = weightsNow(release);
+  const primaryServes = (observation?.primary?.available ?? 0) > 0;
+  const canaryServes = (observation?.target?.available ?? 0) > 0;
+  if (to.canary > from.canary) return primaryServes && !canaryServes;
+  return to.canary < from.canary && canaryServes && !primaryServes;
 }

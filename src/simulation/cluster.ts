@@ -1,0 +1,164 @@
+import type { Observation, Readiness } from '../workflows/domain/observation.ts';
+import type { Step } from '../workflows/domain/plan.ts';
+import type { Act, Behaviour, Line, Script, State } from './script.ts';
+
+/** What a play has on its stage. */
+export interface Simulated {
+  readonly world: State;
+  readonly script: Script;
+  readonly lines: Line[];
+}
+
+const podTick = 1;
+
+/** What a look at this world tells. */
+export function observe({ world, script }: Simulated, metricsProviders: boolean): Observation {
+  if (world.deleted) return { drift: [] };
+  const { settings, generation, status, stalled } = world;
+  const canary = { uid: 'uid', generation, deleting: false, settings, status, stalled };
+  if (world.targetMissing) {
+    const message = 'deployment shop.prod get query error: deployments.apps "shop" not found';
+    return { canary, drift: [], problem: { reason: 'NotFound', message } };
+  }
+  const targetUp = world.targetReplicas > 0 && world.targetReadyAt <= world.now && !world.targetDown;
+  const available = targetUp ? world.targetReplicas : 0;
+  const primaryUp = world.primaryReadyAt <= world.now && world.primaryAvailable;
+  return {
+    canary,
+    target: {
+      revision: world.targetRevision,
+      replicas: world.targetReplicas,
+      available,
+      readiness:
+        world.targetDown && world.targetReplicas > 0
+          ? notReady(canaryText(world.targetReplicas), true)
+          : readinessOf(
+              world,
+              script,
+              'canary deployment shop.prod',
+              world.targetReadyAt,
+              world.targetSince,
+              world.targetReplicas,
+            ),
+    },
+    ...(world.primaryRevision === undefined
+      ? {}
+      : {
+          primary: {
+            revision: `primary/${world.primaryRevision}`,
+            replicas: 1,
+            available: primaryUp ? 1 : 0,
+            readiness: world.primaryAvailable
+              ? readinessOf(world, script, 'shop-primary.prod', world.primaryReadyAt, world.primarySince, 1)
+              : notReady(
+                  'shop-primary.prod not ready: waiting for rollout to finish: 0 of 1 (readyThreshold 100%) updated replicas are available',
+                  true,
+                ),
+            equalsTarget: world.primaryRevision === world.targetRevision,
+            ours: true,
+          },
+        }),
+    routes: world.routes,
+    drift: world.drift,
+    ...(metricsProviders ? { metricsProviders: { error: script.metricsDown?.(world.now) } } : {}),
+  };
+}
+
+function readinessOf(
+  world: State,
+  script: Script,
+  what: string,
+  readyAt: number,
+  since: number,
+  replicas: number,
+): Readiness {
+  const { now, settings } = world;
+  if (readyAt <= now) return { ready: true };
+  const retriable = now - since < settings.progressDeadlineSeconds * 1000;
+  const { cause } = script.behaviour(world.targetRevision);
+  const text = `waiting for rollout to finish: 0 of ${replicas} (readyThreshold 100%) updated replicas are available`;
+  return { ...notReady(`${what} not ready: ${text}`, retriable), ...(retriable ? {} : { cause }) };
+}
+
+/** Does one step of a plan, as an API server would let it; a text says why it could not. */
+export function doStep({ world, script, lines }: Simulated, step: Step): string | undefined {
+  const now = world.now;
+  switch (step.do) {
+    case 'ensure-services':
+    case 'ensure-apex':
+    case 'ensure-autoscaler':
+      world.drift = world.drift.filter((object) => !object.startsWith('Service'));
+      return;
+    case 'ensure-primary':
+      if (world.primaryRevision === undefined || world.status.phase === 'Initializing') {
+        if (world.primaryRevision !== world.targetRevision) rollPrimary(world, script, world.targetRevision);
+      }
+      return;
+    case 'ensure-routes':
+    case 'set-weights':
+      if (world.routes?.canary !== step.weights.canary) lines.push({ at: now, kind: 'weights', ...step.weights });
+      world.routes = step.weights;
+      world.weights = step.weights;
+      world.drift = [];
+      return;
+    case 'scale-target':
+      if (step.to === 'zero') {
+        world.targetReplicas = 0;
+        world.targetReadyAt = 0;
+      } else if (world.targetReplicas === 0) {
+        world.targetReplicas = 1;
+        rollTarget(world, script.behaviour);
+      }
+      return;
+    case 'promote':
+      if (world.targetRevision !== step.revision) return 'the target changed';
+      rollPrimary(world, script, step.revision);
+      return;
+    case 'write-status': {
+      const { condition: _condition, stalled, ...fields } = step.status;
+      const before = world.status;
+      world.status = { ...before, ...fields };
+      if (stalled !== undefined) world.stalled = stalled?.message;
+      if (JSON.stringify(before) !== JSON.stringify(world.status)) {
+        lines.push({ at: now, kind: 'phase', phase: world.status.phase, status: world.status });
+      }
+      return;
+    }
+    case 'record-event':
+      lines.push({ at: now, kind: 'event', type: step.event.type, message: step.event.message });
+      return;
+  }
+}
+
+function rollPrimary(world: State, script: Script, revision: string): void {
+  world.primaryRevision = revision;
+  world.primarySince = world.now;
+  const behaviour = script.behaviour(revision);
+  world.primaryReadyAt = behaviour.failsAsPrimary ? Infinity : readyAt(behaviour, world.now);
+}
+
+function canaryText(replicas: number): string {
+  return `canary deployment shop.prod not ready: waiting for rollout to finish: 0 of ${replicas} (readyThreshold 100%) updated replicas are available`;
+}
+
+function notReady(message: string, retriable: boolean): Readiness {
+  return { ready: false, retriable, message, rolledOut: false };
+}
+
+function readyAt({ readyAfterMs }: Behaviour, now: number): number {
+  return readyAfterMs === 'never' ? Infinity : now + Math.max(podTick, readyAfterMs);
+}
+
+/** What a new template, or pods that start, do to the target. */
+export function rollTarget(world: State, behaviour: Script['behaviour']): void {
+  world.targetSince = world.now;
+  world.targetReadyAt = world.targetReplicas > 0 ? readyAt(behaviour(world.targetRevision), world.now) : 0;
+}
+
+/** Someone sets another image. */
+export function setRevision(revision: string, behaviour: Script['behaviour']): Act['do'] {
+  return (world) => {
+    world.targetRevision = revision;
+    rollTarget(world, behaviour);
+  };
+}

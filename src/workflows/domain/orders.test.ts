@@ -1,0 +1,293 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  alerts,
+  behaviour,
+  events,
+  hook,
+  playCanary,
+  release,
+  settings,
+  settled,
+  statuses,
+  weights,
+} from '../../../test/support/script.ts';
+import { lookedAt, observed, releaseIn } from '../../../test/support/releases.ts';
+import type { Act, Script, State } from '../../simulation/world.ts';
+import { begin, decide } from './release.ts';
+import { evolve } from './evolve.ts';
+import { refusal } from './obey.ts';
+import { progress, describe as tell } from './progress.ts';
+import { orderKinds, type Order, type OrderKind } from './orders.ts';
+import type { Phase } from './observation.ts';
+
+const ada: Order = { by: 'ada' };
+const order = (kind: OrderKind, when: (world: Readonly<State>) => boolean, what: Order = ada): Act => ({
+  atMs: 0,
+  when,
+  do: () => undefined,
+  order: { kind, order: what },
+});
+const at =
+  (weight: number) =>
+  ({ status }: Readonly<State>) =>
+    status.canaryWeight === weight;
+const timeline = (acts: readonly Act[], script: Partial<Script> = {}) =>
+  playCanary({ start: settled, ...script, acts: [release('v1:2', 1_000), ...acts] });
+const judgments = (lines: ReturnType<typeof timeline>['lines']) =>
+  lines.filter((line) => line.kind === 'action' && line.action === 'analyse').map((line) => line.at);
+
+describe('an order in each phase', () => {
+  const begun = 'the promotion has begun: the primary already runs revision v1:2';
+  const nothing = (kind: OrderKind, phase: Phase) =>
+    `there is nothing to ${kind}: the Canary is ${phase || 'not initialized'}`;
+  const atRest: Phase[] = ['', 'Initializing', 'Initialized', 'Succeeded', 'Failed'];
+  const notPaused = 'the release is not paused';
+
+  it.each<{ phase: Phase; kind: OrderKind; refused: string | undefined }>([
+    ...atRest.flatMap((phase) =>
+      orderKinds.map((kind) => ({ phase, kind, refused: kind === 'resume' ? notPaused : nothing(kind, phase) })),
+    ),
+    { phase: 'Waiting', kind: 'pause', refused: nothing('pause', 'Waiting') },
+    { phase: 'Waiting', kind: 'resume', refused: notPaused },
+    { phase: 'Waiting', kind: 'promote', refused: nothing('promote', 'Waiting') },
+    { phase: 'Waiting', kind: 'abort', refused: undefined },
+    ...(['Progressing', 'WaitingPromotion'] as const).flatMap((phase) =>
+      orderKinds.map((kind) => ({ phase, kind, refused: kind === 'resume' ? notPaused : undefined })),
+    ),
+    ...(['Promoting', 'Finalising'] as const).flatMap((phase) =>
+      orderKinds.map((kind) => ({ phase, kind, refused: begun })),
+    ),
+  ])('$kind in "$phase": $refused', ({ phase, kind, refused }) => {
+    const found = releaseIn(phase);
+    expect(refusal(found, kind, ada)).toBe(refused);
+    const after = evolve(found, { type: 'ordered', kind, order: ada, now: 5 });
+    const told = after.untold.map(({ message }) => message);
+    if (refused) expect(told).toEqual([`Order ${kind} by ada refused: ${refused}`]);
+    else expect(told.some((text) => text.includes('refused'))).toBe(false);
+  });
+
+  it('promote is refused while the canary is not ready', () => {
+    const readiness = { ready: false, retriable: true, message: 'not ready', rolledOut: false } as const;
+    const found = releaseIn('Progressing', 0, { target: { revision: 'v1:2', replicas: 1, available: 0, readiness } });
+    expect(refusal(found, 'promote', ada)).toBe('the canary is not ready');
+  });
+
+  it('an order about another revision is refused, and names both', () => {
+    expect(refusal(releaseIn('Progressing'), 'abort', { revision: 'v1:0' })).toBe(
+      'the order is about revision v1:0, the release about v1:2',
+    );
+    expect(refusal(releaseIn('Progressing'), 'abort', { revision: 'v1:2' })).toBeUndefined();
+  });
+
+  it('in Waiting an order may name the revision that waits', () => {
+    const found = lookedAt(observed({ phase: 'Waiting', lastAppliedSpec: 'v1:1' }));
+    expect(refusal(found, 'abort', { revision: 'v1:2' })).toBeUndefined();
+    expect(refusal(found, 'abort', { revision: 'v1:1' })).toContain('the release about v1:2');
+    expect(progress(found, 'waits').revision).toBe('v1:2');
+  });
+
+  it('an order for a Canary that is gone is refused', () => {
+    expect(refusal(lookedAt({ drift: [] }), 'abort', ada)).toBe('the Canary no longer exists');
+  });
+
+  it('an order during the way out is refused, and hears why it ends', () => {
+    const found = { ...releaseIn('Progressing', 20), aborted: { at: 1, ...ada } };
+    const action = decide(found, 1);
+    if (action.type !== 'carry-out') throw new Error('an abort is carried out');
+    const leaving = evolve(found, { type: 'carried-out', action, now: 2 });
+    expect(refusal(leaving, 'promote', ada)).toBe('the release is ending already: aborted by ada');
+  });
+});
+
+describe('an order before the first look', () => {
+  const fresh = begin({ id: 'run-1', canary: { namespace: 'prod', name: 'shop' } });
+
+  it('is refused when an answer is wanted', () => {
+    expect(refusal(fresh, 'abort', ada)).toBe('the release has only just begun; ask again in a moment');
+  });
+
+  it('is kept when it came as a signal, and followed once it is known what it is about', () => {
+    const ordered = evolve(fresh, { type: 'ordered', kind: 'abort', order: ada, now: 0 });
+    const known = evolve(ordered, { type: 'looked', observation: observed({ canaryWeight: 20 }), answered: 0, now: 1 });
+    expect(known.early).toEqual([]);
+    expect(decide(known, 1)).toMatchObject({ type: 'carry-out', plan: { verb: 'rollBack' } });
+  });
+});
+
+describe('an order that is repeated', () => {
+  it('with the same id is done once, and answered like the first time', () => {
+    const twice: Order = { ...ada, id: 'a' };
+    const once = evolve(releaseIn('Progressing', 20), { type: 'ordered', kind: 'pause', order: twice, now: 1 });
+    expect(refusal(once, 'pause', twice)).toBeUndefined();
+    const again = evolve(once, { type: 'ordered', kind: 'pause', order: twice, now: 2 });
+    expect(again).toEqual({ ...once, turn: once.turn + 1 });
+  });
+
+  it('a late repetition of a pause does not pause what has been resumed', () => {
+    const pause: Order = { ...ada, id: 'a' };
+    let found = evolve(releaseIn('Progressing', 20), { type: 'ordered', kind: 'pause', order: pause, now: 1 });
+    found = evolve(found, { type: 'ordered', kind: 'resume', order: ada, now: 2 });
+    found = evolve(found, { type: 'ordered', kind: 'pause', order: pause, now: 3 });
+    expect(found.paused).toBeUndefined();
+  });
+
+  it('remembers no more than a hundred ids', () => {
+    let found = releaseIn('Progressing', 20);
+    for (let id = 0; id < 150; id += 1) {
+      const kind = id % 2 === 0 ? 'pause' : 'resume';
+      found = evolve(found, { type: 'ordered', kind, order: { id: `${id}` }, now: id });
+    }
+    expect(found.orderIds).toHaveLength(100);
+  });
+});
+
+describe('a release that is paused', () => {
+  it('keeps its weight, goes on being judged, and climbs on when it is resumed', () => {
+    const { lines, world } = timeline([
+      order('pause', at(20)),
+      { atMs: 60_000, do: () => undefined, order: { kind: 'resume', order: { ...ada, reason: 'all good' } } },
+    ]);
+    expect(events(lines)).toEqual(expect.arrayContaining(['Paused by ada at weight 20', 'Resumed by ada: all good']));
+    expect(judgments(lines).filter((time) => time > 12_000 && time < 60_000)).toEqual([22_000, 32_000, 42_000, 52_000]);
+    expect(weights(lines)).toEqual([10, 20, 30, 0]);
+    expect(world.status.phase).toBe('Succeeded');
+  });
+
+  it('is judged anew when it is resumed, at once, and never before a whole interval', () => {
+    const late = timeline([
+      order('pause', at(20)),
+      { atMs: 55_000, do: () => undefined, order: { kind: 'resume', order: ada } },
+    ]);
+    expect(judgments(late.lines)).toContain(55_000);
+    const soon = timeline([
+      order('pause', at(20)),
+      { atMs: 15_000, do: () => undefined, order: { kind: 'resume', order: ada } },
+    ]);
+    expect(judgments(soon.lines)).toEqual([12_000, 22_000, 32_000]);
+  });
+
+  it('can still roll back', () => {
+    let bad = false;
+    const { lines, world } = timeline(
+      [order('pause', at(20)), { atMs: 40_000, do: () => void (bad = true), hints: false }],
+      { behaviour: (revision) => ({ ...behaviour(revision), readings: { 'request-success-rate': bad ? 50 : 100 } }) },
+    );
+    expect(world.status).toMatchObject({ phase: 'Failed', canaryWeight: 0 });
+    expect(weights(lines)).toEqual([10, 20, 0]);
+  });
+
+  it('gives no traffic to a canary that has none yet', () => {
+    const { lines, world } = timeline([order('pause', ({ status }) => status.phase === 'Progressing')], {
+      endMs: 200_000,
+    });
+    expect(weights(lines)).toEqual([]);
+    expect(world.status.phase).toBe('Progressing');
+  });
+
+  it('says so to whoever asks', () => {
+    const paused = evolve(releaseIn('Progressing', 20), { type: 'ordered', kind: 'pause', order: ada, now: 1 });
+    expect(progress(paused, 'paused by ada')).toEqual({
+      phase: 'Progressing',
+      revision: 'v1:2',
+      canaryWeight: 20,
+      failedChecks: 0,
+      threshold: 2,
+      paused: true,
+      doing: 'paused by ada',
+    });
+  });
+});
+
+describe('a promotion that is ordered', () => {
+  it('skips the rest of the ladder', () => {
+    const { lines, world } = timeline([order('promote', at(10), { ...ada, reason: 'hotfix' })]);
+    expect(events(lines).slice(-4)).toEqual([
+      'Promotion ordered by ada at weight 10: hotfix',
+      'Copying shop.prod template spec to shop-primary.prod',
+      'Routing all traffic to primary',
+      'Promotion completed! Scaling down shop.prod',
+    ]);
+    expect(weights(lines)).toEqual([10, 0]);
+    expect(world.status.lastPromotedSpec).toBe('v1:2');
+  });
+
+  it('ends a pause', () => {
+    const { world } = timeline([order('pause', at(10)), order('promote', at(10))]);
+    expect(world.status.phase).toBe('Succeeded');
+  });
+
+  it('is held by a promotion gate', () => {
+    const { lines, world } = timeline([order('promote', at(10))], {
+      settings: settings({ hooks: [hook('gate', 'confirm-promotion')] }),
+      hook: (_, now) => (now > 40_000 ? undefined : 'closed'),
+    });
+    expect(statuses(lines)).toContain('WaitingPromotion 10 0');
+    expect(lines.find((line) => line.kind === 'event' && line.message.startsWith('Copying'))?.at).toBeGreaterThan(
+      40_000,
+    );
+    expect(world.status.phase).toBe('Succeeded');
+  });
+
+  it('mends a primary that broke in mid-release', () => {
+    const { lines, world } = timeline([
+      { atMs: 0, when: at(20), do: (state) => void (state.primaryReadyAt = Infinity) },
+      order('promote', ({ now }) => now >= 30_000),
+    ]);
+    expect(weights(lines)).toEqual([10, 20, 0]);
+    expect(world).toMatchObject({ primaryRevision: 'v1:2' });
+    expect(world.status.phase).toBe('Succeeded');
+  });
+});
+
+describe('an abort', () => {
+  it('rolls back at once, tells who and why, and does not count as failed checks', () => {
+    const { lines, world, outcomes } = timeline([order('abort', at(20), { ...ada, reason: 'wrong image' })]);
+    expect(events(lines).slice(-2)).toEqual([
+      'W Rolling back shop.prod aborted by ada: wrong image',
+      'W Canary failed! Scaling down shop.prod',
+    ]);
+    expect(alerts(lines).at(-1)).toBe('warn Rolling back aborted by ada: wrong image');
+    expect(weights(lines)).toEqual([10, 20, 0]);
+    expect(lines.at(-1)?.at).toBe(13_000);
+    expect(world.status).toMatchObject({ phase: 'Failed', lastAppliedSpec: 'v1:2' });
+    expect(outcomes.at(-1)?.reason).toBe('aborted by ada: wrong image');
+  });
+
+  it('in Waiting gives the revision up, without beginning it again', () => {
+    const { lines, world } = timeline([order('abort', ({ status }) => status.phase === 'Waiting')], {
+      settings: settings({ hooks: [hook('gate', 'confirm-rollout')] }),
+      hook: () => 'closed',
+      endMs: 300_000,
+    });
+    expect(statuses(lines)).toEqual(['Waiting 0 0', 'Failed 0 0']);
+    expect(world.status.lastAppliedSpec).toBe('v1:2');
+  });
+
+  it('ends the pause after a plan that failed', () => {
+    const { lines } = timeline([
+      {
+        atMs: 0,
+        when: at(10),
+        do: (state) => void (state.breakStep = { do: 'set-weights', reason: 'Unavailable', message: 'no answer' }),
+      },
+      order('abort', ({ now }) => now >= 12_000),
+    ]);
+    expect(lines.at(-1)?.at).toBeLessThan(14_000);
+    expect(statuses(lines).at(-1)).toBe('Failed 0 0');
+  });
+
+  it('what was interrupted for it is looked at afresh, and then it is followed', () => {
+    const aborted = evolve(releaseIn('Progressing', 20), { type: 'ordered', kind: 'abort', order: ada, now: 1 });
+    const interrupted = evolve(aborted, { type: 'interrupted', now: 2 });
+    expect(decide(interrupted, 2).type).toBe('look');
+    const seen = evolve(interrupted, {
+      type: 'looked',
+      observation: observed({ canaryWeight: 20 }),
+      answered: 0,
+      now: 3,
+    });
+    const action = decide(seen, 3);
+    expect(action).toMatchObject({ type: 'carry-out', plan: { verb: 'rollBack' } });
+    expect(tell(action)).toBe('aborted by ada');
+  });
+});

@@ -1,0 +1,264 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { behaviour, settings, settled } from '../../../test/support/script.ts';
+import { play, setRevision, type Act, type Line, type Play, type Script, type State } from '../../simulation/world.ts';
+import { decide } from './release.ts';
+import type { AnalysisSettings, Hook, HookType, Settings } from './observation.ts';
+import { orderKinds } from './orders.ts';
+import { effectiveMaxWeight } from './steps.ts';
+
+/** Releases in random weather: bad revisions, lost workers, orders, outages, foreign hands on the routes. */
+const weather = fc.record({
+  analysis: fc.record({
+    intervalMs: fc.constantFrom(10_000, 15_000, 60_000),
+    threshold: fc.integer({ min: 1, max: 4 }),
+    maxWeight: fc.integer({ min: 1, max: 100 }),
+    stepWeight: fc.integer({ min: 5, max: 100 }),
+    stepWeights: fc.constantFrom<readonly number[]>([], [], [], [1, 10, 80], [5, 50, 100]),
+    stepWeightPromotion: fc.constantFrom(0, 0, 30, 50),
+    hooks: fc.subarray<HookType>([
+      'confirm-rollout',
+      'pre-rollout',
+      'rollout',
+      'confirm-traffic-increase',
+      'confirm-promotion',
+      'post-rollout',
+      'rollback',
+    ]),
+  }),
+  skipAnalysis: fc.nat(9).map((roll) => roll > 7),
+  /** What hooks, metrics and Prometheus answer, one roll of the dice after the other. */
+  luck: fc.array(fc.nat(9), { minLength: 8, maxLength: 40 }),
+  acts: fc.array(
+    fc.record({
+      atMs: fc.integer({ min: 1_000, max: 300_000 }),
+      what: fc.constantFrom(
+        'release',
+        'release',
+        'bad release',
+        'broken release',
+        'release that breaks the primary',
+        'revert',
+        'pause',
+        'resume',
+        'promote',
+        'abort',
+        'worker lost',
+        'primary down',
+        'primary up',
+        'canary down',
+        'canary up',
+        'routes moved',
+        'plan fails',
+        'API server away',
+        'suspend',
+        'unsuspend',
+      ),
+    }),
+    { minLength: 1, maxLength: 14 },
+  ),
+});
+
+type Weather = typeof weather extends fc.Arbitrary<infer Value> ? Value : never;
+
+const endMs = 3_600_000;
+
+/** After this everybody behaves, so that the release can come to an end. */
+const calmMs = 500_000;
+
+function scriptOf({ analysis, skipAnalysis, luck, acts }: Weather): Script {
+  const { stepWeights } = analysis;
+  const hooks = analysis.hooks.map((type): Hook => ({ name: type, type, muteAlert: false, budgetMs: 1_000 }));
+  const rules: Partial<AnalysisSettings> = {
+    ...analysis,
+    hooks,
+    stepWeight: stepWeights.length > 0 ? 0 : analysis.stepWeight,
+  };
+  let rolls = 0;
+  const roll = () => luck[rolls++ % luck.length] ?? 0;
+  return {
+    settings: settings(rules, { skipAnalysis }),
+    revision: 'v1:1',
+    behaviour,
+    start: settled,
+    hook: ({ type }, now) => {
+      if (now > calmMs) return type === 'rollback' ? 'no' : undefined;
+      return type === 'rollback' ? (roll() > 8 ? undefined : 'no') : roll() > 7 ? 'no' : undefined;
+    },
+    metricsDown: (now) => (now < calmMs && roll() > 7 ? 'connection refused' : undefined),
+    acts: [...acts.map(({ atMs, what }, index) => actOf(what, atMs, index)), ...calm],
+    endMs,
+  };
+}
+
+/** The weather clears. */
+const calm: readonly Act[] = [
+  {
+    atMs: calmMs,
+    do: (world) => {
+      world.primaryAvailable = true;
+      world.targetDown = false;
+      world.breakStep = undefined;
+      world.settings = { ...world.settings, suspend: false };
+    },
+  },
+  { atMs: calmMs + 1, do: () => undefined, order: { kind: 'resume', order: {} } },
+];
+
+function actOf(what: string, atMs: number, index: number): Act {
+  const to = (change: (world: State) => void): Act => ({ atMs, do: change });
+  const order = orderKinds.find((kind) => kind === what);
+  if (order) return { atMs, do: () => undefined, order: { kind: order, order: { by: 'ada', id: `${index}` } } };
+  switch (what) {
+    case 'release':
+      return to(setRevision(`v1:${index + 2}`, behaviour));
+    case 'bad release':
+      return to(setRevision(`v1:${index + 2}-err50`, behaviour));
+    case 'broken release':
+      return to(setRevision(`v1:${index + 2}-neverready`, behaviour));
+    case 'release that breaks the primary':
+      return to(setRevision(`v1:${index + 2}-badprimary`, behaviour));
+    case 'revert':
+      return to(setRevision('v1:1', behaviour));
+    case 'worker lost':
+      return { atMs, do: () => undefined, forget: true };
+    case 'primary down':
+      return to((world) => void (world.primaryAvailable = false));
+    case 'primary up':
+      return to((world) => void (world.primaryAvailable = true));
+    case 'canary down':
+      return to((world) => void (world.targetDown = true));
+    case 'canary up':
+      return to((world) => void (world.targetDown = false));
+    case 'routes moved':
+      return to((world) => void (world.routes = { primary: 50, canary: 50 }));
+    case 'plan fails':
+      return to((world) => {
+        const kinds = ['set-weights', 'write-status', 'scale-target', 'promote', 'record-event'] as const;
+        world.breakStep = { do: kinds[index % kinds.length]!, reason: 'Unavailable', message: 'no answer' };
+      });
+    case 'API server away':
+      return to((world) => void (world.downUntil = world.now + 30_000));
+    case 'suspend':
+      return to((world) => void (world.settings = { ...world.settings, suspend: true }));
+    case 'unsuspend':
+      return to((world) => void (world.settings = { ...world.settings, suspend: false }));
+  }
+  throw new Error(`nobody knows how to ${what}`);
+}
+
+const always = (claim: (played: Play, rules: Settings, given: Weather) => void) =>
+  fc.assert(
+    fc.property(weather, (given) => {
+      const script = scriptOf(given);
+      claim(play(script), script.settings, given);
+    }),
+    { numRuns: 300 },
+  );
+
+describe('whatever happens to a release', () => {
+  it('weights sum to 100 and stay within 0 and 100', () => {
+    always(({ lines }) => {
+      for (const line of lines) {
+        if (line.kind !== 'weights') continue;
+        expect(line.primary + line.canary).toBe(100);
+        expect(Math.min(line.primary, line.canary)).toBeGreaterThanOrEqual(0);
+      }
+    });
+  });
+
+  it('traffic never moves to a workload last seen without pods while the other has some', () => {
+    always(({ decisions }) => {
+      for (const { release, action } of decisions) {
+        const { observation, weights } = release;
+        if (!observation || action.type !== 'carry-out') continue;
+        const canaryServes = (observation.target?.available ?? 0) > 0;
+        const primaryServes = (observation.primary?.available ?? 0) > 0;
+        for (const step of action.plan.steps) {
+          if (step.do !== 'set-weights' && step.do !== 'ensure-routes') continue;
+          const before = observation.routes ?? weights;
+          if (step.weights.canary > before.canary && primaryServes) expect(canaryServes).toBe(true);
+          if (step.weights.canary < before.canary && canaryServes) expect(primaryServes).toBe(true);
+        }
+      }
+    });
+  });
+
+  it('failed checks never exceed the threshold, and reaching it ends the release unless a newer revision comes', () => {
+    always(({ lines }, { analysis }) => {
+      const statuses = lines.flatMap((line) => (line.kind === 'phase' ? [line.status] : []));
+      for (const [index, status] of statuses.entries()) {
+        expect(status.failedChecks).toBeLessThanOrEqual(analysis.threshold);
+        const next = statuses[index + 1];
+        if (status.phase !== 'Progressing' || status.failedChecks < analysis.threshold || !next) continue;
+        const superseded = next.lastAppliedSpec !== status.lastAppliedSpec;
+        expect([next.phase, superseded]).not.toEqual(['Progressing', false]);
+      }
+    });
+  });
+
+  it('ends settled, unless the primary is beyond hope, which is for a person to mend', () => {
+    always(({ world, outcomes }) => {
+      if (world.primaryReadyAt === Infinity) return;
+      expect(world.status.phase).toMatch(/^(Initialized|Succeeded|Failed)$/);
+      expect(outcomes.length).toBeGreaterThan(0);
+    });
+  });
+
+  it('promotes a revision at most once per release', () => {
+    always(({ lines }, _, { acts }) => {
+      // A copy that no status tells of is made again, to the same end, by a worker that has lost its memory.
+      if (acts.some(({ what }) => what === 'plan fails') && acts.some(({ what }) => what === 'worker lost')) return;
+      let promoted = false;
+      for (const line of lines) {
+        if (line.kind !== 'event') continue;
+        if (/^New revision detected/.test(line.message)) promoted = false;
+        if (!line.message.startsWith('Copying ')) continue;
+        expect(promoted).toBe(false);
+        promoted = true;
+      }
+    });
+  });
+
+  it('a promoted revision was judged at the full weight, unless that was skipped, ordered or a repair', () => {
+    always(({ decisions }, { skipAnalysis, analysis }) => {
+      if (skipAnalysis) return;
+      for (const { release, action } of decisions) {
+        if (action.type !== 'carry-out' || !action.plan.steps.some((step) => step.do === 'promote')) continue;
+        if (release.promoted || release.repairing) continue;
+        expect(release.verdict?.outcome).toBe('pass');
+        expect(release.weights.canary).toBeGreaterThanOrEqual(effectiveMaxWeight(analysis));
+      }
+    });
+  });
+
+  it('no weight is judged before a whole interval has passed since it was set', () => {
+    always(({ lines }, { analysis }) => {
+      let since = -Infinity;
+      for (const line of lines) {
+        if (line.kind === 'weights') since = line.at;
+        if (isJudgment(line)) expect(line.at - since).toBeGreaterThanOrEqual(analysis.intervalMs);
+      }
+    });
+  });
+
+  it('never spins: little is done at any one instant', () => {
+    always(({ decisions }) => {
+      const atOnce = new Map<number, number>();
+      for (const { now } of decisions) atOnce.set(now, (atOnce.get(now) ?? 0) + 1);
+      expect(Math.max(...atOnce.values())).toBeLessThan(80);
+    });
+  });
+
+  it('decides the same from the same', () => {
+    always(({ decisions }) => {
+      for (const { now, release, action } of decisions.slice(0, 50)) {
+        // As it comes back from the server: plain JSON, without what is undefined.
+        const copy = JSON.parse(JSON.stringify(release)) as typeof release;
+        expect(JSON.stringify(decide(copy, now))).toBe(JSON.stringify(action));
+      }
+    });
+  });
+});
+
+const isJudgment = (line: Line) => line.kind === 'action' && line.action === 'analyse';
