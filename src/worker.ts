@@ -207,4 +207,9 @@ async function insist<T>(what: string, log: Log, attempt: () => Promise<T>): Pro
   }
 }
 
-if (import.meta.main) await main();
+if (import.meta.main) {
+  main().catch((error: unknown) => {
+    createLog('error').error('worker cannot run', { error: messageOf(error) });
+    process.exitCode = 1;
+  });
+}

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { startStack } from '../../local/stack.ts';
 import { bundleWorkflows } from '../../src/bundle.ts';
+import { openBench } from '../support/temporal.ts';
 import { scenarios } from './scenarios.ts';
 
 /**
@@ -18,10 +19,7 @@ const stack = await startStack({ parts: ['temporal'], progress: (line) => consol
 const bundle = `${stack.directory}/workflows.js`;
 try {
   await bundleWorkflows(bundle);
-  process.env.SERIN_TEST_TEMPORAL = stack.temporal;
-  process.env.SERIN_TEST_BUNDLE = bundle;
-  const { openBench } = await import('../support/temporal.ts');
-  const bench = await openBench();
+  const bench = await openBench({ SERIN_TEST_TEMPORAL: stack.temporal, SERIN_TEST_BUNDLE: bundle });
   for (const { name, cluster, play } of scenarios) {
     const world = cluster();
     const workflowId = await bench.whileWorking(world.activities, () => play(bench, world));

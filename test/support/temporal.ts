@@ -4,9 +4,6 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import { hintSignal, releaseId, type Hint } from '../../src/workflows/messages.ts';
 import type { release } from '../../src/workflows/release.ts';
 
-/** The Temporal server and the workflow bundle that the level's set-up has made. */
-const { SERIN_TEST_TEMPORAL: address = '127.0.0.1:7233', SERIN_TEST_BUNDLE: codePath = '' } = process.env;
-
 /** A worker of its own on a task queue of its own, so that suites do not disturb each other. */
 export interface Bench {
   readonly client: Client;
@@ -23,7 +20,9 @@ export interface Bench {
 let installed = false;
 
 /** Connects to the test server. Close it in `afterAll`. */
-export async function openBench(): Promise<Bench> {
+export async function openBench(env: NodeJS.ProcessEnv = process.env): Promise<Bench> {
+  // The server and the bundle that the level's set-up has made.
+  const { SERIN_TEST_TEMPORAL: address = '127.0.0.1:7233', SERIN_TEST_BUNDLE: codePath = '' } = env;
   if (!installed) Runtime.install({ logger: new DefaultLogger('ERROR') });
   installed = true;
   const connection = await Connection.connect({ address });
