@@ -23,7 +23,11 @@ export type StackDescription = Pick<
 /** The servers of the stack, and our own processes. */
 export type Controllable = ServerName | ProcessName;
 
-/** What may be done to a stack from another process. */
+/**
+ * What may be done to a stack from another process. After an outage of the API server that lasts longer than a few
+ * seconds, Kubernetes' own controllers wait up to a minute before they look again (client-go's back-off); a test that does
+ * not want to wait that long restarts `kube-controller-manager`, `kube-scheduler` and `kwok` as well.
+ */
 export interface RemoteStack extends StackDescription {
   server(name: Controllable): Pick<Server, 'stop' | 'kill' | 'restart'>;
   setTraffic(rules: Partial<TrafficRules>, namespace?: string): Promise<void>;

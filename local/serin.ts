@@ -49,6 +49,10 @@ export interface SerinOptions {
   readonly drainMs?: number;
   /** More settings of worker and starter. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Settings of one process alone; they win over the others. */
+  readonly envOf?: Partial<Record<ProcessName, Readonly<Record<string, string>>>>;
+  /** Runs what `npm run build` made, as a container does, instead of the sources. */
+  readonly built?: boolean;
   /** Which processes to start; all, if not named. */
   readonly only?: readonly ProcessName[];
 }
@@ -76,9 +80,9 @@ export async function startSerin(stack: Surroundings, options: SerinOptions = {}
       await startServer({
         name,
         command: process.execPath,
-        args: [fileURLToPath(new URL(`../src/${script}`, import.meta.url)), ...args],
+        args: [program(script, options.built), ...args],
         directory,
-        env: { ...common, ...env },
+        env: { ...common, ...env, ...options.envOf?.[name] },
         log: join(directory, `${name}.log`),
         address: address(name),
         ready: () => answers(`http://${address(name)}${probe}`),
@@ -87,17 +91,17 @@ export async function startSerin(stack: Surroundings, options: SerinOptions = {}
     ] as const;
 
   const wanted = {
-    worker: () => launch('worker', 'worker.ts', [], { SERIN_PORT: String(ports.worker) }, '/readyz'),
+    worker: () => launch('worker', 'worker', [], { SERIN_PORT: String(ports.worker) }, '/readyz'),
     starter: () =>
       launch(
         'starter',
-        'starter.ts',
+        'starter',
         [],
         { SERIN_HEALTH_PORT: String(ports.starter), SERIN_HOOKS_PORT: String(route?.hooksPort ?? ports.starter + 1) },
         '/readyz',
       ),
     loadtester: () =>
-      launch('loadtester', 'loadtester/index.ts', [`-port=${ports.loadtester}`, '-log-level=info'], {}, '/healthz'),
+      launch('loadtester', 'loadtester/index', [`-port=${ports.loadtester}`, '-log-level=info'], {}, '/healthz'),
   };
   const started = await Promise.allSettled(only.map((name) => wanted[name]()));
   const running = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
@@ -115,6 +119,11 @@ export async function startSerin(stack: Surroundings, options: SerinOptions = {}
     loadTester: `http://${address('loadtester')}/`,
     stop,
   };
+}
+
+/** Path of a program of ours by its name: the source, or what the build made of it. */
+function program(name: string, built = false): string {
+  return fileURLToPath(new URL(built ? `../dist/${name}.js` : `../src/${name}.ts`, import.meta.url));
 }
 
 /** One receiver that takes every push to the local registry. */

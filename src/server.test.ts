@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Counter, Registry } from 'prom-client';
-import { healthHandler, listen, type Listening, type Readiness } from './server.ts';
+import { healthHandler, listen, untilComplete, type Listening, type Readiness } from './server.ts';
 
 let server: Listening | undefined;
 
@@ -43,6 +43,25 @@ describe('health endpoints', () => {
     expect((await get('/metrics')).body).toContain('serin_test_total 1');
     expect((await get('/')).status).toBe(404);
     expect((await get('/healthz', { method: 'POST' })).status).toBe(405);
+  });
+});
+
+describe('what a process needs once', () => {
+  it('is asked for until it is there, and never again', async () => {
+    const answers = [['no Canaries'], ['no Canaries'], []];
+    let asked = 0;
+    const missing = untilComplete(async () => answers[asked++] ?? ['asked once too often']);
+    const told = [await missing(), await missing(), await missing(), await missing()];
+    expect(told).toEqual([['no Canaries'], ['no Canaries'], [], []]);
+    expect(asked).toBe(3);
+  });
+
+  it('is asked for again when nobody could say', async () => {
+    let up = false;
+    const missing = untilComplete(() => (up ? Promise.resolve([]) : Promise.reject(new Error('nobody answers'))));
+    await expect(missing()).rejects.toThrow('nobody answers');
+    up = true;
+    expect(await missing()).toEqual([]);
   });
 });
 

@@ -60,6 +60,20 @@ export interface Readiness {
   readonly notes?: readonly string[];
 }
 
+/**
+ * Asks what is missing, until nothing is; from then on the answer is known. For what does not come and go, so that probes
+ * every few seconds cost nobody anything.
+ */
+export function untilComplete(missing: () => Promise<readonly string[]>): () => Promise<readonly string[]> {
+  let complete = false;
+  return async () => {
+    if (complete) return [];
+    const found = await missing();
+    complete = found.length === 0;
+    return found;
+  };
+}
+
 export interface HealthOptions {
   readonly ready: () => Readiness | Promise<Readiness>;
   readonly metrics: Registry;

@@ -12,7 +12,7 @@ import { createKubernetes, loadKubeConfig, resources, type Kubernetes } from './
 import { readSettings, type ProcessSettings } from './config.ts';
 import { messageOf } from './errors.ts';
 import { createLog, type Log } from './log.ts';
-import { healthHandler, listen } from './server.ts';
+import { healthHandler, listen, untilComplete } from './server.ts';
 import { loadReceivers } from './triggers/receivers.ts';
 
 /** Search attributes that releases write. A server that does not know them would hang every release at its first turn. */
@@ -45,8 +45,10 @@ async function main(): Promise<void> {
 
   let connection: NativeConnection | undefined;
   let polling = false;
+  // The kubelet asks every ten seconds. A worker with nothing to do asks the API server for nothing.
+  const definitions = untilComplete(() => missingDefinitions(deps.kubernetes));
   const ready = async () => {
-    const found = await problems(connection, namespace, deps.kubernetes);
+    const found = await problems(connection, namespace, definitions);
     return { problems: polling ? found : [...found, 'the worker does not poll yet'] };
   };
   const health = await listen(healthHandler({ metrics, ready }), settings);
@@ -54,7 +56,7 @@ async function main(): Promise<void> {
   try {
     connection = await insist('connect to Temporal', log, () => NativeConnection.connect(connectionOptions));
     await insist('be ready', log, async () => {
-      const found = await problems(connection, namespace, deps.kubernetes);
+      const found = await problems(connection, namespace, definitions);
       if (found.length > 0) throw new Error(found.join('; '));
     });
     const worker = await Worker.create({
@@ -162,9 +164,9 @@ function connectClusters(settings: ProcessSettings): Deps {
 async function problems(
   connection: NativeConnection | undefined,
   namespace: string,
-  kubernetes: Kubernetes,
+  definitions: () => Promise<readonly string[]>,
 ): Promise<string[]> {
-  const found = await Promise.all([missingAttributes(connection, namespace), missingDefinitions(kubernetes)]);
+  const found = await Promise.all([missingAttributes(connection, namespace), definitions()]);
   return found.flat();
 }
 

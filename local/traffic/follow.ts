@@ -2,7 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kubernetes, KubernetesObject, Resource } from '../../src/clients/kubernetes.ts';
 import { failureType } from '../../src/errors.ts';
 
-/** A copy of a resource across all namespaces, kept up to date until `signal` aborts; keys are `<namespace>/<name>`. */
+/**
+ * A copy of a resource across all namespaces, kept up to date until `signal` aborts; keys are `<namespace>/<name>`. It does
+ * not use Serin's own reflector: what a product is judged by should not share its faults.
+ */
 export function follow(
   kubernetes: Kubernetes,
   resource: Resource,

@@ -68,12 +68,13 @@ export function requestsIn(
   rulesOf: (namespace: string) => TrafficRules,
   seconds: number,
 ): readonly Answered[] {
+  const deployments = Map.groupBy(view.deployments.values(), ({ metadata }) => metadata.namespace);
   return [...view.virtualServices.values()].flatMap((virtualService) => {
     const namespace = virtualService.metadata.namespace ?? '';
     const rules = rulesOf(namespace);
     const { http = [] } = virtualService.spec as { http?: readonly HttpRoute[] };
     return [...shares(http, rules.matchShare)].flatMap(([host, share]) => {
-      const deployment = deploymentBehind(view, host, namespace);
+      const deployment = deploymentBehind(view.services, deployments, host, namespace);
       const loadtest = serviceOf(host, namespace).name.endsWith('-canary') ? rules.loadtestRps : 0;
       const count = (rules.rps * share + loadtest) * seconds;
       if (!deployment || count === 0) return [];
@@ -84,16 +85,21 @@ export function requestsIn(
 }
 
 /** The available Deployment whose pods the Service behind a host selects. */
-function deploymentBehind(view: MeshView, host: string, from: string): KubernetesObject | undefined {
+function deploymentBehind(
+  services: MeshView['services'],
+  deployments: ReadonlyMap<string | undefined, readonly KubernetesObject[]>,
+  host: string,
+  from: string,
+): KubernetesObject | undefined {
   const { namespace, name } = serviceOf(host, from);
-  const service = view.services.get(`${namespace}/${name}`)?.spec as { selector?: Record<string, string> } | undefined;
+  const service = services.get(`${namespace}/${name}`)?.spec as { selector?: Record<string, string> } | undefined;
   const selector = Object.entries(service?.selector ?? {});
   if (selector.length === 0) return undefined;
-  return [...view.deployments.values()].find((deployment) => {
+  return deployments.get(namespace)?.find((deployment) => {
     const { availableReplicas = 0 } = (deployment.status ?? {}) as { availableReplicas?: number };
     const labels = templateOf(deployment).metadata?.labels ?? {};
     const selected = selector.every(([label, value]) => labels[label] === value);
-    return deployment.metadata.namespace === namespace && availableReplicas > 0 && selected;
+    return availableReplicas > 0 && selected;
   });
 }
 

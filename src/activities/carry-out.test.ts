@@ -10,9 +10,13 @@ import { revisionOf } from './revision.ts';
 const ref = { namespace: 'prod', name: 'shop' };
 const plan = (verb: Plan['verb'], ...steps: Step[]): Plan => ({ verb, summary: verb, steps });
 
+const logged: object[] = [];
+
 function carryOut(kubernetes: MemoryKubernetes) {
   const deps = testDeps(kubernetes);
-  const perform = createCarryOut(deps, createParts(deps));
+  const perform = createCarryOut(deps, createParts(deps), {
+    warn: (message, fields) => logged.push({ message, ...fields }),
+  });
   return (plan: Plan, key = 'run-1/7') => perform(ref, plan, key);
 }
 
@@ -132,6 +136,30 @@ describe('carrying out a plan', () => {
     expect(await events(kubernetes)).toEqual(['Normal a x3']);
   });
 
+  it('moves traffic though the cluster refuses to hear of it, and logs what could not be told', async () => {
+    const kubernetes = world();
+    const perform = carryOut(kubernetes);
+    await perform(initialize);
+    const weights = { primary: 90, canary: 10 };
+    kubernetes.failNext('create', 'Event', failure('Unauthorized', 'exceeded quota'));
+    const shift = plan('shiftTraffic', event('one'), { do: 'set-weights', weights }, event('two'));
+    expect(await perform(shift, 'run-1/8')).toBeNull();
+    const routes = (kubernetes.peek('VirtualService', 'shop') as Loose).spec.http[0].route;
+    expect(routes.map(({ weight }: Loose) => weight)).toEqual([90, 10]);
+    expect(await events(kubernetes)).toContain('Normal two x1');
+    expect(logged).toMatchObject([
+      { canary: 'shop.prod', message: 'one', error: expect.stringContaining('exceeded quota') },
+    ]);
+  });
+
+  it('tells what is to be told once no second time, whichever run asks for it', async () => {
+    const kubernetes = world();
+    const perform = carryOut(kubernetes);
+    const once: Step = { do: 'record-event', event: { type: 'Warning', message: 'a', scope: 'uid/1', once: true } };
+    for (const key of ['run-1/7', 'run-2/7']) await perform(plan('tell', once), key);
+    expect(await events(kubernetes)).toEqual(['Warning a x1']);
+  });
+
   it('writes status and events of a Canary that cannot be read, and nothing else', async () => {
     const kubernetes = memoryKubernetes(shopCanary({ analysis: {} }), shopDeployment());
     const stalled = { reason: 'InvalidSpec', message: 'invalid canary spec: …' };
@@ -160,9 +188,27 @@ describe('carrying out a plan', () => {
     ];
     const target = shopDeployment({ podSpec: { containers: [{ name: 'web', image: 'shop:1.0', ports }] } });
     const kubernetes = memoryKubernetes(shopCanary({ service: { port: 80, portDiscovery: true } }), target);
-    await carryOut(kubernetes)(plan('repair', { do: 'ensure-services' }, { do: 'ensure-apex' }));
+    const perform = carryOut(kubernetes);
+    for (const key of ['run-1/7', 'run-1/8'])
+      await perform(plan('repair', { do: 'ensure-services' }, { do: 'ensure-apex' }), key);
     expect(await events(kubernetes)).toEqual([
-      expect.stringMatching(/^Warning container port monitoring \(9000\/TCP of web\) is left out of the Services/),
+      expect.stringMatching(
+        /^Warning container port monitoring \(9000\/TCP of web\) is left out of the Services.* x1$/,
+      ),
     ]);
   });
+
+  it.each(['initialize', 'scaleUp'] as const)(
+    'tells once, with %s, of a duration that nobody can read',
+    async (verb) => {
+      const analysis = { interval: '10sfoo', threshold: 3, maxWeight: 50, stepWeight: 10 };
+      const kubernetes = memoryKubernetes(shopCanary({ analysis }), shopDeployment());
+      const perform = carryOut(kubernetes);
+      for (const key of ['run-1/7', 'run-1/8']) await perform(plan(verb, { do: 'ensure-services' }), key);
+      expect(await events(kubernetes)).toEqual([
+        'Warning spec.analysis.interval: time: unknown unit "sfoo" in duration "10sfoo"; a minute is used; ' +
+          'write one such as 30s or 1m30s x1',
+      ]);
+    },
+  );
 });

@@ -1,11 +1,14 @@
 import { resources, type KubernetesObject } from '../clients/kubernetes.ts';
 import { failure, failureType, messageOf } from '../errors.ts';
+import { canaryField } from '../log.ts';
 import { parseCanary, type Canary } from '../schemas/canary.ts';
+import { validate } from '../schemas/validate.ts';
 import type { EventRecord, Plan, PlanFailure, Step } from '../workflows/domain/plan.ts';
 import { during, retryOnConflict } from './attempts.ts';
 import type { CanaryRef } from './contract.ts';
 import type { Deps } from './deps.ts';
 import { createRecordEvent } from './events.ts';
+import type { NotifyOptions } from './notify.ts';
 import type { Parts } from './parts.ts';
 import { createWriteStatus } from './status.ts';
 
@@ -15,15 +18,21 @@ export type CarryOut = (ref: CanaryRef, plan: Plan, key: string) => Promise<Plan
 /**
  * Carries out the steps of a plan in order, up to the first that fails. A failure that people have to mend, or that is
  * still there after a few tries, is an answer; what only time can mend is thrown, so that the whole plan is tried again.
+ * An event that the API server refuses is logged instead: no traffic stays where it is for want of words.
  */
-export function createCarryOut({ kubernetes }: Pick<Deps, 'kubernetes'>, parts: Parts): CarryOut {
+export function createCarryOut(
+  { kubernetes, settings }: Pick<Deps, 'kubernetes' | 'settings'>,
+  parts: Parts,
+  log: NotifyOptions['log'],
+): CarryOut {
   const writeStatus = createWriteStatus(kubernetes);
-  const recordEvent = createRecordEvent(kubernetes);
+  const record = createRecordEvent(kubernetes);
 
   return async (ref, plan, key) => {
     let done = 0;
     try {
       const object = await read(ref);
+      if (plan.verb === 'initialize' || plan.verb === 'scaleUp') await remark(object, unheeded(object));
       for (const step of plan.steps) {
         await inWordsOf(plan, step, object, () => perform(object, step, `${key}/${done}`));
         done++;
@@ -47,7 +56,7 @@ export function createCarryOut({ kubernetes }: Pick<Deps, 'kubernetes'>, parts: 
     const ref = { namespace: object.metadata.namespace ?? '', name: object.metadata.name };
     switch (step.do) {
       case 'record-event':
-        return recordEvent(object, step.event, key);
+        return recordEvent(object, step.event, step.event.once ? undefined : key);
       case 'write-status':
         return writeStatus(ref, step.status);
       case 'ensure-services':
@@ -55,7 +64,7 @@ export function createCarryOut({ kubernetes }: Pick<Deps, 'kubernetes'>, parts: 
         const canary = parsed(object);
         const pods = await parts.workload(canary).pods(canary);
         const remarks = await parts.services.ensure(canary, pods, step.do === 'ensure-apex' ? 'apex' : 'inner');
-        return remark(object, remarks, key);
+        return remark(object, remarks);
       }
       case 'ensure-primary': {
         const canary = parsed(object);
@@ -85,13 +94,34 @@ export function createCarryOut({ kubernetes }: Pick<Deps, 'kubernetes'>, parts: 
     }
   }
 
-  /** What the Services cannot carry is said once for each version of the spec. */
-  async function remark(object: KubernetesObject, messages: readonly string[], key: string): Promise<void> {
+  async function recordEvent(object: KubernetesObject, event: EventRecord, occurrence?: string): Promise<void> {
+    try {
+      await record(object, event, occurrence);
+    } catch (error) {
+      const reason = failureType(error);
+      if (reason === undefined || reason === 'Unavailable') throw error;
+      const { namespace = '', name } = object.metadata;
+      const canary = canaryField({ namespace, name });
+      log.warn('event refused', { canary, type: event.type, message: event.message, error: messageOf(error) });
+    }
+  }
+
+  /** What is left out of what the Canary asks for is said once for each version of the spec. */
+  async function remark(object: KubernetesObject, messages: readonly string[]): Promise<void> {
     const { uid = '', generation = 0 } = object.metadata;
     for (const message of messages) {
       const event: EventRecord = { type: 'Warning', message, scope: `${uid}/${generation}` };
-      await recordEvent(object, event, key);
+      await recordEvent(object, event);
     }
+  }
+
+  /** Values that the CRD lets through and nobody can read: something else is in force. */
+  function unheeded(object: KubernetesObject): readonly string[] {
+    const result = parseCanary(object);
+    if ('problem' in result) return [];
+    return validate(result.canary, settings).flatMap(({ id, message }) =>
+      id === 'duration-unreadable' ? [message] : [],
+    );
   }
 }
 

@@ -40,7 +40,11 @@ interface Actions {
     until: 'first-no' | 'first-yes',
   ): Promise<readonly HookAnswer[]>;
 
-  /** Sends alerts and event webhooks in order. What cannot be delivered is logged and counted, never thrown. */
+  /**
+   * Sends alerts and event webhooks in order. What cannot be delivered is logged and counted, never thrown.
+   *
+   * @throws `Unavailable` when the API server does not answer, which says who is to hear; nothing was sent then
+   */
   notify(canary: CanaryRef, notices: readonly Notice[]): Promise<void>;
 }
 

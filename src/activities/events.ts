@@ -15,9 +15,10 @@ const longestPrefix = 253 - 17;
 /**
  * Records an event about a Canary.
  *
- * @param occurrence names this telling: a retry of it is not counted twice
+ * @param occurrence names this telling: a retry of it is not counted twice. Without it the story tells this message
+ * once, and never counts it.
  */
-export type RecordEvent = (canary: KubernetesObject, event: EventRecord, occurrence: string) => Promise<void>;
+export type RecordEvent = (canary: KubernetesObject, event: EventRecord, occurrence?: string) => Promise<void>;
 
 /**
  * One Event object for each message of a story, so that nothing is folded away; telling it again raises its count.
@@ -39,7 +40,7 @@ export function createRecordEvent(kubernetes: Kubernetes, now: () => Date = () =
           await kubernetes.create(resources.events, newEvent(canary, name, event, occurrence, at));
           return;
         }
-        if (stored.metadata.annotations?.[occurrenceKey] === occurrence) return;
+        if (occurrence === undefined || stored.metadata.annotations?.[occurrenceKey] === occurrence) return;
         const { resourceVersion } = stored.metadata;
         await kubernetes.patch(resources.events, namespace, name, {
           metadata: { resourceVersion, annotations: { [occurrenceKey]: occurrence } },
@@ -55,7 +56,7 @@ function newEvent(
   canary: KubernetesObject,
   name: string,
   { type, message }: EventRecord,
-  occurrence: string,
+  occurrence: string | undefined,
   at: string,
 ): KubernetesObject {
   const { apiVersion, kind } = resources.canaries;
@@ -63,7 +64,11 @@ function newEvent(
   return {
     apiVersion: 'v1',
     kind: 'Event',
-    metadata: { name, namespace, annotations: { [occurrenceKey]: occurrence } },
+    metadata: {
+      name,
+      namespace,
+      ...(occurrence === undefined ? {} : { annotations: { [occurrenceKey]: occurrence } }),
+    },
     involvedObject: { apiVersion, kind, namespace, name: canary.metadata.name, uid, resourceVersion },
     type,
     reason: 'Synced',

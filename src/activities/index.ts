@@ -31,7 +31,7 @@ export function createActivities(
   });
   const callHooks = createCallHooks(deps);
   const examine = createAnalyse(observe, callHooks, createReadMetrics(deps));
-  const perform = createCarryOut(deps, parts);
+  const perform = createCarryOut(deps, parts, log);
   const notify = createNotify(deps, { log, ...options });
   const carryOut: Activities['promote'] = (ref, plan) => inCall(({ key }) => perform(ref, plan, key));
 

@@ -332,18 +332,30 @@ describe('events', () => {
   });
 });
 
-describe('a Canary that cannot be read', () => {
-  it.each([
-    ['is gone', () => undefined, 'canary shop.prod not found'],
-    [
-      'is out of reach',
-      () => cluster.failNext('get', 'Canary', failure('Unavailable', 'the API server is away')),
-      'the API server is away',
-    ],
-  ])('because it %s loses its notices, which is logged and counted and never thrown', async (_, prepare, error) => {
-    prepare();
+describe('a Canary that is gone', () => {
+  it('loses its notices, which is logged and counted and never thrown', async () => {
     const { logged, undelivered } = await notify([alertNotice('error'), eventNotice()]);
-    expect(logged.map(({ fields }) => fields['error'])).toEqual([error, error]);
+    expect(logged.map(({ fields }) => fields['error'])).toEqual(Array(2).fill('canary shop.prod not found'));
     expect(undelivered).toEqual(['alert', 'event']);
   });
+});
+
+describe('while the API server is away', () => {
+  it.each(['Canary', 'AlertProvider', 'Secret'])(
+    'and a %s cannot be read, nothing is sent and nothing lost: all is sent when it is back',
+    async (kind) => {
+      const server = await startServer(() => ({}));
+      putProvider('open', { address: `${server.url}/open` });
+      putProvider('secret', { secretRef: { name: 'chat' } });
+      putSecret('chat', { address: `${server.url}/secret` });
+      const alerts = ['open', 'secret'].map((name) => ({ name, providerRef: { name } }));
+      putCanary({ alerts, webhooks: [{ name: 'log', type: 'event', url: `${server.url}/log` }] });
+      cluster.failNext('get', kind, failure('Unavailable', 'the API server is away'));
+      const notices = [eventNotice(), alertNotice('error')];
+      await expect(notify(notices)).rejects.toMatchObject({ type: 'Unavailable' });
+      expect(server.requests).toEqual([]);
+      expect(await notify(notices)).toEqual({ logged: [], undelivered: [] });
+      expect(paths(server).sort()).toEqual(['/log', '/open', '/secret']);
+    },
+  );
 });

@@ -1,5 +1,5 @@
 import { resources, type KubernetesObject } from '../clients/kubernetes.ts';
-import { failure, messageOf } from '../errors.ts';
+import { failure, failureType, messageOf } from '../errors.ts';
 import { parseAlertProvider } from '../schemas/alert-provider.ts';
 import { parseCanary, type Canary, type CanaryAlert } from '../schemas/canary.ts';
 import { analysisOf, maxWeightOf, progressDeadlineSeconds, strategyOf, thresholdOf } from '../schemas/defaults.ts';
@@ -23,7 +23,8 @@ type NotifyDeps = Pick<Deps, 'kubernetes' | 'http' | 'settings'>;
 
 /**
  * Sends notices in order; the receivers of one notice are called at the same time. Each call carries the notice's id as
- * `Idempotency-Key`.
+ * `Idempotency-Key`. Who is to hear is found out before anything is sent: an API server that is away then keeps the notices
+ * waiting, and does not lose them.
  *
  * @see metrics-providers specification 5, engine specification 16.6
  */
@@ -36,9 +37,10 @@ export function createNotify(deps: NotifyDeps, options: NotifyOptions): Activiti
       options.undelivered?.(notice.kind);
       options.log.warn(message, { canary: name, id: notice.id, ...fields });
     };
-    const canary = await readCanary(deps, ref).catch((error: unknown) => messageOf(error));
-    if (typeof canary === 'string') {
-      for (const notice of notices) missed(notice, 'notice not sent, the canary cannot be read', { error: canary });
+    const canary = await orProblem(() => readCanary(deps, ref));
+    if ('problem' in canary) {
+      const error = canary.problem;
+      for (const notice of notices) missed(notice, 'notice not sent, the canary cannot be read', { error });
       return;
     }
     const isAlerting = notices.some(({ kind }) => kind === 'alert');
@@ -100,10 +102,12 @@ async function receiversOf(deps: NotifyDeps, options: NotifyOptions, canary: Can
   );
 }
 
-async function orProblem(work: () => Promise<Notifier | undefined>): Promise<Receiver['notifier']> {
+/** What people have to mend keeps a notice from being sent; what only time can mend is thrown. */
+async function orProblem<T>(work: () => Promise<T>): Promise<T | { readonly problem: string }> {
   try {
     return await work();
   } catch (error) {
+    if (failureType(error) === 'Unavailable') throw error;
     return { problem: messageOf(error) };
   }
 }

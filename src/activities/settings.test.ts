@@ -102,4 +102,20 @@ describe('the settings of a Canary', () => {
       suspend: true,
     });
   });
+
+  it.each([
+    [{ analysis: { interval: '20s', stepWeight: 10.5 } }, 20_000],
+    [{ canaryAnalysis: { interval: '2m' } }, 120_000],
+    [{ analysis: { interval: '1s' } }, 10_000],
+    [{ analysis: { interval: '10sfoo' } }, 60_000],
+    [{ analysis: { interval: 10 } }, 60_000],
+    [{ analysis: null }, 60_000],
+  ])(
+    'of a Canary that cannot be read keep its interval, so that the cure is not waited out: %j',
+    (spec, intervalMs) => {
+      expect(settingsOfUnreadable(spec, { ...worker, minimumIntervalMs: 10_000 }).analysis).toMatchObject({
+        intervalMs,
+      });
+    },
+  );
 });

@@ -11,6 +11,7 @@ import {
   thresholdOf,
 } from '../schemas/defaults.ts';
 import { observedProvider } from './metrics/observers.ts';
+import { parseDuration } from '../schemas/duration.ts';
 import type { AnalysisSettings, MetricCheck, Settings } from '../workflows/domain/observation.ts';
 
 interface Sources {
@@ -43,10 +44,14 @@ export function settingsOf(canary: Canary, worker: WorkerSettings, sources: Sour
  * keeping still takes.
  */
 export function settingsOfUnreadable(spec: unknown, worker: WorkerSettings): Settings {
-  const { targetRef, suspend } = (spec ?? {}) as {
+  const { targetRef, suspend, analysis, canaryAnalysis } = (spec ?? {}) as {
     targetRef?: { kind?: unknown; name?: unknown };
     suspend?: unknown;
+    analysis?: { interval?: unknown };
+    canaryAnalysis?: { interval?: unknown };
   };
+  // The step clock goes on by it, so that a release does not wait longer after the cure than it would have without.
+  const interval = parseDuration(textOr((analysis ?? canaryAnalysis)?.interval, '')) ?? 60_000;
   return {
     target: { kind: textOr(targetRef?.kind, 'Deployment'), name: textOr(targetRef?.name, '') },
     provider: worker.meshProvider,
@@ -56,7 +61,7 @@ export function settingsOfUnreadable(spec: unknown, worker: WorkerSettings): Set
     progressDeadlineSeconds: 600,
     analysis: {
       strategy: 'canary',
-      intervalMs: 60_000,
+      intervalMs: Math.max(worker.minimumIntervalMs, interval),
       threshold: 1,
       maxWeight: 100,
       stepWeight: 0,

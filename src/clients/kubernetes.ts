@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { HttpMethod, KubeConfig, RequestContext, Watch } from '@kubernetes/client-node';
 import { fetch, type Dispatcher } from 'undici';
 import { failure, failureType, messageOf, type FailureType } from '../errors.ts';
@@ -135,15 +136,32 @@ export interface KubernetesOptions {
   readonly timeoutMs?: number;
   /** Longest silence on a watch before it is taken for dead, in milliseconds. Bookmarks arrive about once a minute. */
   readonly watchSilenceMs?: number;
+  /**
+   * Pauses, in milliseconds, after each of which a request that was refused for lack of rights is sent once more, before
+   * the refusal is believed: an API server that has just started knows no roles yet, and refuses everybody.
+   */
+  readonly doubtMs?: readonly number[];
 }
 
 /** A client for the cluster that `config` names. */
 export function createKubernetes(config: KubeConfig, options: KubernetesOptions): Kubernetes {
-  const { fieldManager, timeoutMs = 10_000, watchSilenceMs = 120_000 } = options;
+  const { fieldManager, timeoutMs = 10_000, watchSilenceMs = 120_000, doubtMs = [500, 1_000, 2_000] } = options;
   poolConnections(config);
   const server = config.getCurrentCluster()?.server.replace(/\/+$/, '') ?? '';
 
-  async function send(method: HttpMethod, path: string, query: Query, body?: object, contentType?: string) {
+  async function send(...request: Parameters<typeof sendOnce>): ReturnType<typeof sendOnce> {
+    for (const pauseMs of doubtMs) {
+      try {
+        return await sendOnce(...request);
+      } catch (error) {
+        if (failureType(error) !== 'Unauthorized') throw error;
+        await sleep(pauseMs);
+      }
+    }
+    return sendOnce(...request);
+  }
+
+  async function sendOnce(method: HttpMethod, path: string, query: Query, body?: object, contentType?: string) {
     const url = new URL(server + path);
     for (const [key, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(key, String(value));
     const context = new RequestContext(url.toString(), method);

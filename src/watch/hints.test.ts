@@ -116,6 +116,25 @@ describe('a target or primary Deployment', () => {
   });
 });
 
+describe('a rollout', () => {
+  const at = (reason: string) =>
+    viewDeployment(
+      merge(deployment, {
+        status: { availableReplicas: 0, conditions: [{ type: 'Progressing', status: 'True', reason }] },
+      }),
+    );
+  it.each`
+    from                        | to                            | hint
+    ${'NewReplicaSetCreated'}   | ${'ReplicaSetUpdated'}        | ${undefined}
+    ${'FoundNewReplicaSet'}     | ${'ReplicaSetUpdated'}        | ${undefined}
+    ${'ReplicaSetUpdated'}      | ${'NewReplicaSetAvailable'}   | ${'progressing'}
+    ${'ReplicaSetUpdated'}      | ${'ProgressDeadlineExceeded'} | ${'progressing'}
+    ${'NewReplicaSetAvailable'} | ${'NewReplicaSetCreated'}     | ${'progressing'}
+  `('that goes from $from to $to: $hint', ({ from, to, hint }) => {
+    expect(deploymentChange(at(from as string), at(to as string))).toBe(hint);
+  });
+});
+
 const service: KubernetesObject = {
   apiVersion: 'v1',
   kind: 'Service',
@@ -128,9 +147,12 @@ describe('a generated object', () => {
   const byThem = { managedFields: [wrote('serin', '10'), wrote('kubectl', '30')] };
   const repaired = { managedFields: [wrote('kubectl', '20'), wrote('serin', '30')] };
   const statusOnly = { managedFields: [wrote('serin', '10'), wrote('kube-controller-manager', '30', 'status')] };
+  // The API server enters nobody who takes fields away, and adds none.
+  const taken = { managedFields: [wrote('serin', '10')] };
   const spec = { selector: { app: 'podinfo' } };
   it.each`
     change                             | patch                                               | hint
+    ${'what someone else removed'}     | ${{ metadata: taken, spec: { selector: null } }}    | ${'changed'}
     ${'what we changed'}               | ${{ metadata: byUs, spec }}                         | ${undefined}
     ${'what someone else changed'}     | ${{ metadata: byThem, spec }}                       | ${'changed'}
     ${'what we repaired after them'}   | ${{ metadata: repaired, spec }}                     | ${undefined}

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { CanaryRef } from '../activities/contract.ts';
-import type { KubernetesObject } from '../clients/kubernetes.ts';
+import type { KubernetesObject, ManagedFields } from '../clients/kubernetes.ts';
 
 /*
  * Which changes deserve a hint. A needless hint costs a look, a missing one costs a release; so whatever may have been done
@@ -31,7 +31,7 @@ export interface DeploymentView {
   readonly template: string;
   readonly ready: boolean;
   readonly parked: boolean;
-  /** Reason of the `Progressing` condition. */
+  /** Reason of the `Progressing` condition, where it says that a rollout is over, one way or the other; else ''. */
   readonly progressing: string;
   readonly deleting: boolean;
 }
@@ -42,6 +42,8 @@ export interface GeneratedView {
   /** Digest of everything but status and bookkeeping. */
   readonly content: string;
   readonly byOthers: boolean;
+  /** When we wrote it last, in whole seconds; '' if we never did. */
+  readonly writtenAt: string;
 }
 
 /** Reads a Canary without trusting it: one that cannot be understood must not stop the others. */
@@ -82,6 +84,7 @@ export function viewDeployment(object: KubernetesObject): DeploymentView {
   const count = (value: unknown) => (typeof value === 'number' ? value : 0);
   const [replicas, updated] = [spec.replicas === undefined ? 1 : count(spec.replicas), count(status.updatedReplicas)];
   const conditions = Array.isArray(status.conditions) ? (status.conditions as Record<string, unknown>[]) : [];
+  const reason = text(conditions.find(({ type }) => type === 'Progressing')?.reason);
   return {
     uid: metadata.uid ?? '',
     template: digest(spec.template),
@@ -91,10 +94,13 @@ export function viewDeployment(object: KubernetesObject): DeploymentView {
       count(status.replicas) <= updated &&
       count(status.availableReplicas) >= updated,
     parked: replicas === 0,
-    progressing: text(conditions.find(({ type }) => type === 'Progressing')?.reason),
+    progressing: endsOfRollouts.has(reason) ? reason : '',
     deleting: metadata.deletionTimestamp !== undefined,
   };
 }
+
+/** The only reasons that a look makes something of; the others, on the way there, would cost a look each. */
+const endsOfRollouts: ReadonlySet<string> = new Set(['NewReplicaSetAvailable', 'ProgressDeadlineExceeded']);
 
 /** Why a change of a target or primary deserves a hint: whoever made it, since releases wait for these. */
 export function deploymentChange(
@@ -115,6 +121,7 @@ export function viewGenerated(object: KubernetesObject, ours: string): Generated
     uid: metadata.uid ?? '',
     content: digest([content, labels, annotations, ownerReferences]),
     byOthers: writtenByOthers(object, ours, (subresource) => subresource !== 'status'),
+    writtenAt: newestOf((metadata.managedFields ?? []).filter(({ manager }) => manager === ours)),
   };
 }
 
@@ -124,9 +131,10 @@ export function generatedChange(
   after: GeneratedView | undefined,
 ): string | undefined {
   if (after === undefined) return 'deleted';
-  if (!after.byOthers) return undefined;
-  if (before === undefined || before.uid !== after.uid) return 'created';
-  return before.content === after.content ? undefined : 'changed';
+  if (before === undefined || before.uid !== after.uid) return after.byOthers ? 'created' : undefined;
+  if (before.content === after.content) return undefined;
+  // Whoever only removes fields is not among the writers; but then we have not written since, either.
+  return after.byOthers || before.writtenAt === after.writtenAt ? 'changed' : undefined;
 }
 
 /**
@@ -135,9 +143,13 @@ export function generatedChange(
  */
 function writtenByOthers(object: KubernetesObject, ours: string, counts: (subresource: string) => boolean): boolean {
   const entries = (object.metadata.managedFields ?? []).filter(({ subresource = '' }) => counts(subresource));
-  const newest = entries.reduce((latest, { time = '' }) => (time > latest ? time : latest), '');
+  const newest = newestOf(entries);
   const latest = entries.filter(({ time = '' }) => time === newest);
   return latest.length === 0 || latest.some(({ manager }) => manager !== ours);
+}
+
+function newestOf(entries: readonly ManagedFields[]): string {
+  return entries.reduce((latest, { time = '' }) => (time > latest ? time : latest), '');
 }
 
 function digest(value: unknown): string {

@@ -132,6 +132,27 @@ describe('watching a cluster', () => {
     expect(hints).toEqual(['shop/a ← watch/canary']);
   });
 
+  it.each([
+    ['is deleted', 'DELETED', {}],
+    ['gets another target', 'MODIFIED', { targetRef: { kind: 'Deployment', name: 'b' } }],
+  ] as const)('Q40: a Canary that %s hints those that waited for its target', async (_, type, spec) => {
+    const target = { targetRef: { kind: 'Deployment', name: 'a' } };
+    start(cluster([], canary('elder', target), canary('younger', target), canary('other')));
+    await listed();
+    const elder = canary('elder', { ...target, ...spec });
+    emit(type, { ...elder, metadata: { ...elder.metadata, generation: 2 } });
+    expect(hints).toEqual(['shop/elder ← watch/canary', 'shop/younger ← watch/canary']);
+  });
+
+  it('Q40: an edit that keeps the target is nobody else’s business', async () => {
+    const target = { targetRef: { kind: 'Deployment', name: 'a' } };
+    start(cluster([], canary('elder', target), canary('younger', target)));
+    await listed();
+    const elder = canary('elder', { ...target, suspend: true });
+    emit('MODIFIED', { ...elder, metadata: { ...elder.metadata, generation: 2 } });
+    expect(hints).toEqual(['shop/elder ← watch/canary']);
+  });
+
   it('works without Istio, and says that it is not there', async () => {
     const watches = start(cluster(['virtualservices', 'destinationrules'], canary('a')));
     await wait(150);

@@ -85,15 +85,28 @@ export function createWatches(options: WatchOptions): Watches {
       for (const canary of owners) hintOne(canary, resource.kind, name, resourceVersion);
     });
 
+  const rivalsOf = ({ canary, target, apex }: CanaryView): readonly CanaryRef[] => {
+    const { namespace: space, name } = canary;
+    const sharers = [
+      ...ownership.canariesOf('Deployment', space, target),
+      ...ownership.canariesOf('Service', space, apex),
+    ];
+    const others = sharers.filter((other) => other.name !== name);
+    return [...new Map(others.map((other) => [other.name, other])).values()];
+  };
+
   const canaries = reflect(
     kubernetes,
     resources.canaries,
     (object) => viewCanary(object, fieldManager),
     ({ before, after, resourceVersion }) => {
       const { canary } = (after ?? before)!;
+      const rivals = before && claimsChanged(before, after) ? rivalsOf(before) : [];
       if (after) ownership.set(after);
       if (canaryChange(before, after) !== undefined)
         hintOne(canary, 'Canary', canary.name, resourceVersion, after === undefined);
+      // Whoever waits for a target or an apex that this one has let go of sees it in no object of its own.
+      for (const rival of rivals) hintOne(rival, 'Canary', canary.name, resourceVersion);
       if (!after) ownership.remove(canary);
     },
   );
@@ -150,6 +163,12 @@ export function createWatches(options: WatchOptions): Watches {
       await Promise.all([...all.map((reflector) => reflector.run(signal)), hintFromStart(signal)]);
     },
   };
+}
+
+/** Whether a Canary no longer claims the target and the apex that it claimed before. */
+function claimsChanged(before: CanaryView, after: CanaryView | undefined): boolean {
+  if (!after || after.uid !== before.uid || after.deleting !== before.deleting) return true;
+  return after.target !== before.target || after.apex !== before.apex;
 }
 
 function pathOf({ apiVersion, plural }: Resource): string {

@@ -1,6 +1,9 @@
 import { serveControl } from '../../local/control.ts';
+import { serviceAccount } from '../../local/credentials.ts';
 import { planPushRoute, startSerin } from '../../local/serin.ts';
-import { startStack } from '../../local/stack.ts';
+import { startStack, type Stack } from '../../local/stack.ts';
+import { createKubernetes, loadKubeConfig } from '../../src/clients/kubernetes.ts';
+import { install } from './manifests.ts';
 import { atTeardown, say } from './teardown.ts';
 
 /**
@@ -16,12 +19,30 @@ export default async function setUp(): Promise<void> {
     ports: { registry: route.registryPort },
     pushListeners: [route.listener],
     progress: say,
+    users: [
+      serviceAccount('worker', 'serin-system/serin-worker'),
+      serviceAccount('starter', 'serin-system/serin-starter'),
+    ],
   });
   atTeardown(() => stack.stop());
-  const serin = await startSerin(stack, { route, minimumIntervalMs: 1_000, drainMs: 500 });
+  await grantRights(stack);
+  const as = (name: string) => ({ SERIN_KUBECONFIG: stack.kubeconfigs[name] ?? stack.kubeconfig });
+  const serin = await startSerin(stack, {
+    ...{ route, minimumIntervalMs: 1_000, drainMs: 500 },
+    envOf: { worker: as('worker'), starter: as('starter') },
+  });
   atTeardown(() => serin.stop());
   stack.scrape('serin', serin.metrics);
   const control = await serveControl(stack, serin);
   atTeardown(() => control.close());
   process.env.SERIN_TEST_STACK = JSON.stringify(control.description);
+}
+
+/** Worker and starter get the rights that an installation gives them, and no others. */
+async function grantRights({ kubeconfig }: Stack): Promise<void> {
+  const kubernetes = createKubernetes(loadKubeConfig(kubeconfig), { fieldManager: 'install' });
+  for (const object of install().filter(({ kind }) => kind.startsWith('ClusterRole'))) {
+    const { apiVersion, kind } = object;
+    await kubernetes.apply({ apiVersion, kind, plural: `${kind.toLowerCase()}s` }, object, 'install', true);
+  }
 }

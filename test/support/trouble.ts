@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from '@jest/globals';
+import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
 import { autoscaler, canary, deployment, type TutorialOptions } from '../../local/tutorial.ts';
 import { resources, type KubernetesObject } from '../../src/clients/kubernetes.ts';
+import { releaseId } from '../../src/workflows/messages.ts';
 import { eventually, openStack } from './cluster.ts';
 import { canaryWeight } from './diary.ts';
 import { openPodinfo, type CanaryStatus, type Podinfo, type PodinfoOptions } from './podinfo.ts';
@@ -81,7 +83,7 @@ async function conditionsOf(podinfo: Podinfo): Promise<CanaryStatus['conditions'
 }
 
 /** Holds for some seconds: the release stays at its weight, in the route and in the status, and is not over. */
-export async function expectHeld(podinfo: Podinfo, ms = 5_000): Promise<void> {
+export async function expectHeld(podinfo: Podinfo, ms = 4_000): Promise<void> {
   const before = await route(podinfo);
   const until = Date.now() + ms;
   while (Date.now() < until) {
@@ -115,4 +117,49 @@ async function told(podinfo: Podinfo): Promise<string> {
   const { diary } = podinfo;
   const weights = diary.weights().map(({ canary }) => canary);
   return [`weights: ${weights.join(' ')}`, `status: ${status}`, 'events:', ...diary.events()].join('\n  ');
+}
+
+/** What Temporal knows of the Canary's releases. */
+export interface Releases {
+  /** Run ids of all releases there were, open and closed. */
+  runs(podinfo: Podinfo): Promise<readonly string[]>;
+  /** Waits until the last run has completed and no other one follows within a second. */
+  settled(podinfo: Podinfo): Promise<void>;
+  /** Has the release that runs rolled back. */
+  abort(podinfo: Podinfo): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openReleases(): Promise<Releases> {
+  const connection = await Connection.connect({ address: openStack().temporal });
+  const { workflow } = new Client({ connection });
+  const latest = async ({ namespace }: Podinfo) => {
+    try {
+      return await workflow.getHandle(releaseId({ namespace, name: 'podinfo' })).describe();
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return undefined;
+      throw error;
+    }
+  };
+  return {
+    async runs({ namespace }) {
+      const ids: string[] = [];
+      const query = `WorkflowId = '${releaseId({ namespace, name: 'podinfo' })}'`;
+      for await (const { runId } of workflow.list({ query })) ids.push(runId);
+      return ids;
+    },
+    async settled(podinfo) {
+      await eventually('no release is open', async () => {
+        const before = await latest(podinfo);
+        if (before && before.status.name !== 'COMPLETED') return false;
+        await sleep(1_000);
+        return (await latest(podinfo))?.runId === before?.runId;
+      });
+    },
+    async abort({ namespace }) {
+      const handle = workflow.getHandle(releaseId({ namespace, name: 'podinfo' }));
+      await handle.executeUpdate('abort', { args: [{ by: 'a test' }] });
+    },
+    close: () => connection.close(),
+  };
 }

@@ -71,6 +71,8 @@ export interface EventRecord {
    * message told again within it raises the count of one Event; elsewhere it is an Event of its own.
    */
   readonly scope: string;
+  /** Told only if the story has not told it yet; its count stays 1. */
+  readonly once?: true;
 }
 
 /** How a plan went. Nothing here means it was carried out whole. */
