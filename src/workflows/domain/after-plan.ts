@@ -202,6 +202,7 @@ function notCarriedOut(
     ...release,
     stale: true,
     holdUntil: now + pauseMs,
+    quietUntil: action.plan.verb === 'tell' ? now + pauseMs : release.quietUntil,
     // A way out that was decided on, and may have begun, is gone to its end.
     ending: action.ending ?? release.ending,
     stall: {

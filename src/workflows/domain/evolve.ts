@@ -190,6 +190,7 @@ function failed(release: Release, { action, message, now }: Extract<Event, { typ
     ...release,
     stale: true,
     holdUntil: now + intervalMs,
+    quietUntil: action.type === 'carry-out' ? now + intervalMs : release.quietUntil,
     untold: release.untold.some((event) => event.message === message) ? release.untold : [...release.untold, told],
   };
 }

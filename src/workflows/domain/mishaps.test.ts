@@ -486,3 +486,44 @@ describe('listeners', () => {
     expect(decisions.some(({ action }) => action.type === 'notify')).toBe(false);
   });
 });
+
+describe('what cannot be told', () => {
+  const begun = releaseIn('Progressing', 10);
+  const refused = (told: typeof begun, now: number) => {
+    const action = decide(told, now);
+    if (action.type !== 'carry-out') throw new Error(`expected a plan, got ${action.type}`);
+    const failure = { step: 0, reason: 'NotFound', message: 'failed to get canary shop.prod: not found' };
+    return evolve(told, { type: 'carried-out', action, failure, now });
+  };
+
+  it('is not tried again without a pause, so that a Canary that went away costs no endless requests', () => {
+    const ordered = evolve(begun, { type: 'ordered', kind: 'resume', order: { by: 'ann' }, now: 1_000 });
+    expect(decide(ordered, 1_000)).toMatchObject({ type: 'carry-out', plan: { verb: 'tell' } });
+    const silent = refused(ordered, 1_000);
+    expect(decide(silent, 1_001)).toMatchObject({ type: 'wait' });
+    expect(decide({ ...silent, holdUntil: 0, stale: false }, 1_001)).not.toMatchObject({ type: 'carry-out' });
+  });
+
+  it('a Canary that is gone then lets the run end', () => {
+    const ordered = evolve(begun, { type: 'ordered', kind: 'resume', order: { by: 'ann' }, now: 1_000 });
+    const silent = refused(ordered, 1_000);
+    const later = evolve(silent, { type: 'woke', now: silent.holdUntil });
+    expect(decide(later, silent.holdUntil)).toMatchObject({ type: 'look' });
+    const gone = evolve(later, {
+      type: 'looked',
+      observation: { drift: [] },
+      answered: later.hinted,
+      now: silent.holdUntil,
+    });
+    expect(decide(gone, silent.holdUntil)).toEqual({ type: 'rest' });
+  });
+});
+
+it('Q46, Q52: what is told once for a spec is told once by all runs together', () => {
+  const target = { revision: 'v1:2', replicas: 2, available: 2, readiness: { ready: true } } as const;
+  const atRest = { phase: 'Initialized', lastAppliedSpec: 'v1:2', lastPromotedSpec: 'v1:2' } as const;
+  for (const rules of [settings(), settings({}, { suspend: true })]) {
+    const action = decide(lookedAt(observed(atRest, { target }, rules)), 5_000);
+    expect(action).toMatchObject({ plan: { steps: [{ do: 'record-event', event: { scope: 'uid/1', once: true } }] } });
+  }
+});

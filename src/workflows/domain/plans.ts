@@ -19,11 +19,18 @@ export function record(release: Release, ...drafts: readonly EventDraft[]): Step
   return drafts.map((draft) => ({ do: 'record-event', event: { ...draft, scope: release.id } }));
 }
 
-/** Records an event about the Canary's spec as it stands, told once however many runs look at it. */
+/** Records an event about the Canary's spec as it stands: one Event, counted, however many runs tell it. */
+export function recordOfSpec(release: Release, draft: EventDraft): Step {
+  return { do: 'record-event', event: ofSpec(release, draft) };
+}
+
+/** Records an event about the Canary's spec as it stands, told once however many runs come upon it. */
 export function recordOnce(release: Release, draft: EventDraft): Step {
-  const canary = release.observation?.canary;
-  const event: EventRecord = { ...draft, scope: `${canary?.uid ?? ''}/${canary?.generation ?? 0}` };
-  return { do: 'record-event', event };
+  return { do: 'record-event', event: { ...ofSpec(release, draft), once: true } };
+}
+
+function ofSpec({ observation }: Release, draft: EventDraft): EventRecord {
+  return { ...draft, scope: `${observation?.canary?.uid ?? ''}/${observation?.canary?.generation ?? 0}` };
 }
 
 export const normal = (message: string): EventDraft => ({ type: 'Normal', message });

@@ -2,7 +2,7 @@ import { adopt } from './adoption.ts';
 import { finish } from './ending.ts';
 import { idle } from './idle.ts';
 import { initialise } from './initialise.ts';
-import { carryOut, recordOnce, warning, writeStatus } from './plans.ts';
+import { carryOut, recordOfSpec, recordOnce, warning, writeStatus } from './plans.ts';
 import { isAtRest } from './phases.ts';
 import { promoting } from './promoting.ts';
 import { analysing, waiting } from './analysing.ts';
@@ -48,6 +48,7 @@ export function begin(start: {
     notices: [],
     toldOnce: [],
     holdUntil: 0,
+    quietUntil: 0,
   };
 }
 
@@ -56,7 +57,7 @@ export function begin(start: {
  * reasons to go on. Pure: the same release at the same time always does the same.
  */
 export function decide(release: Release, now: number): Action {
-  return tellFirst(release, choose(release, now));
+  return tellFirst(release, choose(release, now), now);
 }
 
 function choose(release: Release, now: number): Action {
@@ -127,7 +128,7 @@ function hold(release: Release, canary: ObservedCanary): Action {
   if (release.ticked || canary.stalled !== problem.message) {
     return carryOut('tell', problem.message, 'halted', [
       writeStatus({ stalled: problem }),
-      recordOnce(release, warning(problem.message)),
+      recordOfSpec(release, warning(problem.message)),
     ]);
   }
   // Whatever mends it is watched. Only a release that has moved traffic stays, to be steered and to end properly.
@@ -137,8 +138,8 @@ function hold(release: Release, canary: ObservedCanary): Action {
 }
 
 /** Events about orders, gates and failures go out with the next plan, or before the release waits or rests. */
-function tellFirst(release: Release, action: Action): Action {
-  const { untold, notices, stall } = release;
+function tellFirst(release: Release, action: Action, now: number): Action {
+  const { untold, notices, stall, quietUntil } = release;
   if (action.type === 'carry-out') {
     // What a plan has told before it was cut short is not told again when it is repeated (Q7).
     const told = stall?.told ?? [];
@@ -151,6 +152,10 @@ function tellFirst(release: Release, action: Action): Action {
   const present = release.observation?.canary !== undefined;
   const unwritten = present && stall !== undefined && !stall.written;
   if (present && (untold.length > 0 || unwritten)) {
+    if (now < quietUntil) {
+      const until = action.type === 'wait' ? Math.min(action.until ?? quietUntil, quietUntil) : quietUntil;
+      return { type: 'wait', until, why: stall?.message ?? 'telling again' };
+    }
     const condition = unwritten ? [writeStatus({ stalled: { reason: stall.reason, message: stall.message } })] : [];
     const steps = [...condition, ...untold.map((event) => ({ do: 'record-event', event }) as const)];
     return { ...carryOut('tell', untold.at(-1)?.message ?? 'say what is wrong', 'noted', steps), tells: untold.length };

@@ -80,6 +80,8 @@ export interface Release {
   readonly toldOnce: readonly string[];
   /** After a plan could not be carried out: not before then, unless a message comes. Milliseconds since the epoch. */
   readonly holdUntil: number;
+  /** What could not be told is not tried again before then, whatever comes. Milliseconds since the epoch. */
+  readonly quietUntil: number;
   /** Why it could not, for the `Stalled` condition. */
   readonly stall?: {
     readonly reason: string;
