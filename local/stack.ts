@@ -70,7 +70,7 @@ export interface Stack {
   readonly traffic: AdjustableTraffic | undefined;
   /** Has Prometheus scrape these addresses (`host:port`) as one job. */
   scrape(job: string, addresses: readonly string[]): void;
-  /** Has the registry tell pushes to these listeners, and to nobody else. It starts again for that. */
+  /** Has the registry tell pushes to these listeners as well, besides those of `pushListeners`. It starts again for that. */
   notifyPushes(listeners: readonly PushListener[]): Promise<void>;
   /** Ends every server and waits until it is gone. */
   stop(): Promise<void>;
@@ -127,7 +127,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       scrape: (job, addresses) => prometheus?.scrape(job, addresses),
       async notifyPushes(listeners) {
         if (!registry) throw new Error('this stack has no registry');
-        await registry.notify(listeners);
+        await registry.notify([...(options.pushListeners ?? []), ...listeners]);
       },
       async stop() {
         await stop();

@@ -10,6 +10,7 @@ interface Container {
   readonly args?: readonly string[];
   readonly env?: readonly { readonly name: string; readonly value: string }[];
   readonly ports: readonly { readonly name: string }[];
+  readonly resources: { readonly limits: { readonly memory: string } };
   readonly [field: string]: unknown;
 }
 
@@ -70,6 +71,14 @@ describe('the install', () => {
         ? own.filter((variable) => variable !== 'HOME')
         : [...own, ...Object.keys(config!.data)];
     expect(names.filter((variable) => !known.has(variable))).toEqual([]);
+  });
+
+  it('leaves the worker a quarter of its memory for what is in neither of its heaps', () => {
+    const [{ env = [], resources }] = pod('serin-worker').containers;
+    const options = env.find(({ name }) => name === 'NODE_OPTIONS')?.value ?? '';
+    const heapMib = Number(/--max-old-space-size=(\d+)/.exec(options)?.[1]);
+    expect(resources.limits.memory).toBe('1Gi');
+    expect(2 * heapMib).toBeLessThanOrEqual(0.75 * 1024);
   });
 
   it.each(deployments)('%s has probes, requests, a limit, and no rights on its node', (_, { spec }) => {

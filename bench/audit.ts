@@ -1,0 +1,58 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import type { User } from '../local/credentials.ts';
+
+/** Users of their own for our processes, so that the API server's audit log tells their requests from all others. */
+export const audited: readonly User[] = ['worker', 'starter'].map((name) => ({
+  kubeconfig: name,
+  user: `serin-${name}`,
+  groups: ['system:masters'],
+}));
+
+/** A request of one of the audited users. */
+export interface Request {
+  /** Name of the process. */
+  readonly by: string;
+  readonly verb: string;
+  /** Such as `canaries`, or the path where it is about no resource. */
+  readonly about: string;
+  /** When the API server received it, in milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** Has the API server write down every request of the audited users, and nothing else: flags for it. */
+export function auditFlags(directory: string): readonly string[] {
+  const policy = join(directory, 'audit-policy.yaml');
+  const rules = [{ level: 'Metadata', users: audited.map(({ user }) => user) }, { level: 'None' }];
+  writeFileSync(
+    policy,
+    stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', omitStages: ['RequestReceived'], rules }),
+  );
+  return ['--audit-policy-file', policy, '--audit-log-path', logIn(directory), '--audit-log-mode', 'blocking-strict'];
+}
+
+/** Every audited request so far. A watch is one request, whenever it ends. */
+export function requestsIn(directory: string): Request[] {
+  const lines = readFileSync(logIn(directory), 'utf8').split('\n');
+  const events = lines.filter((line) => line !== '').map((line) => JSON.parse(line) as AuditEvent);
+  const byId = new Map(events.map((event) => [event.auditID, event]));
+  return [...byId.values()].map(({ user, verb, objectRef, requestURI, requestReceivedTimestamp }) => ({
+    by: audited.find((one) => one.user === user.username)?.kubeconfig ?? user.username,
+    verb,
+    about: objectRef?.resource ?? requestURI,
+    at: Date.parse(requestReceivedTimestamp),
+  }));
+}
+
+/** The part of an audit event that is read. Source: Kubernetes docs, "kube-apiserver Audit Configuration (v1)". */
+interface AuditEvent {
+  readonly auditID: string;
+  readonly verb: string;
+  readonly requestURI: string;
+  readonly requestReceivedTimestamp: string;
+  readonly user: { readonly username: string };
+  readonly objectRef?: { readonly resource?: string };
+}
+
+const logIn = (directory: string) => join(directory, 'audit.log');
