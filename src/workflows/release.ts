@@ -66,17 +66,24 @@ export async function release(start: messages.ReleaseStart): Promise<Outcome> {
   /** Performs an action; a message may change `state` meanwhile. Nothing comes back when a message ended a wait. */
   async function act(action: Exclude<Action, { type: 'rest' | 'start-over' }>): Promise<Event | undefined> {
     if (action.type === 'wait') return waitFor(action);
+    const decidedOn = state;
     try {
-      if (!isInterruptible(action)) return await perform(state, action);
+      if (!isInterruptible(action)) return overtaken(await perform(state, action));
       const scope = new CancellationScope();
       interrupt = () => scope.cancel();
-      return await scope.run(() => perform(state, action));
+      return overtaken(await scope.run(() => perform(state, action)));
     } catch (error) {
       if (isCancellation(error)) return { type: 'interrupted', now: Date.now() };
-      if (error instanceof ActivityFailure) return failed(action, error);
+      if (error instanceof ActivityFailure) return overtaken(failed(action, error));
       throw error;
     } finally {
       interrupt = undefined;
+    }
+
+    /** Only messages change the state while an action is performed. */
+    function overtaken(event: Event): Event {
+      const counts = event.type === 'carried-out' || event.type === 'failed';
+      return counts && state !== decidedOn ? { ...event, overtaken: true } : event;
     }
   }
 

@@ -12,6 +12,8 @@ export interface StubCluster {
   revision: string;
   primaryRevision: string | undefined;
   replicas: number;
+  /** The Canary is gone. */
+  deleted: boolean;
   ready: boolean;
   routes: Weights | undefined;
   /** What the check reads; undefined makes the analysis wait for as long as it is. */
@@ -45,6 +47,7 @@ export function stubCluster(more: Partial<Settings> = {}, analysis: Partial<Sett
     revision: 'v1:1',
     primaryRevision: 'v1:1',
     replicas: 0,
+    deleted: false,
     ready: true,
     routes: { primary: 100, canary: 0 },
     successRate: 100,
@@ -59,7 +62,9 @@ export function stubCluster(more: Partial<Settings> = {}, analysis: Partial<Sett
     hookKeys: [],
   };
 
-  const observe = (): Observation => ({
+  const observe = (): Observation => (cluster.deleted ? { drift: [] } : present());
+
+  const present = (): Observation => ({
     canary: { uid: 'uid', generation: 1, deleting: false, settings: cluster.settings, status: cluster.status },
     target: {
       revision: cluster.revision,

@@ -141,6 +141,17 @@ export async function openReleases(): Promise<Releases> {
       throw error;
     }
   };
+  /** What the last release does and what its activities wait for; empty when there is none. */
+  const doing = async (podinfo: Podinfo) => {
+    const last = await latest(podinfo);
+    if (!last) return '';
+    const activities = (last.raw.pendingActivities ?? []).map(({ activityType, attempt, lastFailure }) =>
+      [activityType?.name, `attempt ${attempt}`, lastFailure?.message, lastFailure?.cause?.message].join(' · '),
+    );
+    const { events } = await workflow.getHandle(last.workflowId, last.runId).fetchHistory();
+    const story = (events ?? []).slice(-12).map(({ eventId, eventType }) => `${String(eventId)} ${String(eventType)}`);
+    return [`release ${last.runId} ${last.status.name}`, ...activities, ...story].join('\n  ');
+  };
   return {
     async runs({ namespace }) {
       const ids: string[] = [];
@@ -149,12 +160,18 @@ export async function openReleases(): Promise<Releases> {
       return ids;
     },
     async settled(podinfo) {
-      await eventually('no release is open', async () => {
+      const isSettled = async () => {
         const before = await latest(podinfo);
         if (before && before.status.name !== 'COMPLETED') return false;
         await sleep(1_000);
         return (await latest(podinfo))?.runId === before?.runId;
-      });
+      };
+      try {
+        await eventually('no release is open', isSettled);
+      } catch (error) {
+        if (error instanceof Error) error.message += `\n${await doing(podinfo)}`;
+        throw error;
+      }
     },
     async abort({ namespace }) {
       const handle = workflow.getHandle(releaseId({ namespace, name: 'podinfo' }));

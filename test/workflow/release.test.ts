@@ -1,3 +1,4 @@
+import { ApplicationFailure } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import { orderSignals, orderUpdates, progressQuery } from '../../src/workflows/messages.ts';
@@ -63,6 +64,24 @@ describe('a release', () => {
     expect(cluster.calls).toEqual(['look']);
     const { historyLength } = await handle.describe();
     expect(historyLength).toBeLessThanOrEqual(14);
+  });
+
+  it('that is hinted while a plan fails looks again at once, however long its interval', async () => {
+    const cluster = stubCluster({}, { intervalMs: 600_000 });
+    const canary = bench.canary();
+    cluster.revision = 'v1:2';
+    await bench.whileWorking(cluster.activities, async () => {
+      cluster.before = async (activity) => {
+        if (activity !== 'scaleUp') return;
+        cluster.before = () => Promise.resolve();
+        cluster.deleted = true;
+        await bench.hint(canary);
+        throw ApplicationFailure.nonRetryable('namespaces "prod" not found', 'NotFound');
+      };
+      const handle = await bench.hint(canary);
+      expect(await handle.result()).toMatchObject({ outcome: 'deleted' });
+    });
+    expect(cluster.calls).toEqual(['look', 'scaleUp', 'look']);
   });
 
   it('begins again as a new run when a newer revision comes, and orders for the old one are refused', async () => {

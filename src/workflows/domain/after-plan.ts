@@ -1,5 +1,6 @@
 import { nextTick } from './cadence.ts';
 import { hookCalls } from './gates.ts';
+import { unheeded } from './obey.ts';
 import { warning } from './plans.ts';
 import type { CanaryStatus, Observation } from './observation.ts';
 import type { EventRecord, Notice, PlanFailure, Step } from './plan.ts';
@@ -11,18 +12,30 @@ const wayBackPauseMs = 5_000;
 /** A copy that was refused because the target changed is decided on anew; not in a loop, should the look not see why. */
 const refusedCopyPauseMs = 500;
 
+type CarriedOut = Extract<Event, { type: 'carried-out' }>;
+
 /** Records that a plan was carried out, as far as it was. */
-export function afterPlan(before: Release, event: Extract<Event, { type: 'carried-out' }>): Release {
+export function afterPlan(before: Release, event: CarriedOut): Release {
   const { action, failure, now } = event;
   const done = failure ? action.plan.steps.slice(0, failure.step) : action.plan.steps;
   const release = applySteps(before, action, done, now);
-  if (failure) return notCarriedOut(release, action, done, failure, now);
+  if (failure) return notCarriedOut(release, event, failure, done);
   const told = action.plan.verb === 'tell' ? release : { ...release, stall: undefined };
   const once = action.once ? { ...told, toldOnce: [...new Set([...told.toldOnce, action.once])] } : told;
-  return consequence(addAlerts(once, action.alerts), action, now);
+  return consequence(answerOrders(addAlerts(once, action.alerts), action), event);
 }
 
-function consequence(release: Release, action: CarryOut, now: number): Release {
+/** An order that came in while the opposite was being done was accepted, so it is owed an answer. */
+function answerOrders(release: Release, { then, ending }: CarryOut): Release {
+  if (then === 'restarted') return unheeded(unheeded(release, 'abort', restartedText), 'promote', restartedText);
+  if (then === 'promoted') return unheeded(release, 'abort', 'the promotion has begun');
+  if (then !== 'way-out' || !ending) return release;
+  return unheeded(release, ending.kind === 'promoted' ? 'abort' : 'promote', ending.because);
+}
+
+const restartedText = 'a newer revision has restarted the analysis';
+
+function consequence(release: Release, { action, overtaken, now }: CarriedOut): Release {
   const { observation } = release;
   const settings = observation?.canary?.settings;
   const intervalMs = settings?.analysis.intervalMs ?? 0;
@@ -45,7 +58,13 @@ function consequence(release: Release, action: CarryOut, now: number): Release {
     case 'failed-check':
       return { ...release, ticked: false, verdict: undefined, dueAt: next };
     case 'repaired':
-      return { ...release, stale: true, repaired: action.once?.replace('repaired ', ''), verdict: undefined };
+      return {
+        ...release,
+        stale: true,
+        // What is seen to drift after a message may have drifted anew, however alike it looks.
+        repaired: overtaken ? undefined : action.once?.replace('repaired ', ''),
+        verdict: undefined,
+      };
     case 'started':
       return {
         ...release,
@@ -184,10 +203,9 @@ function parked(release: Release): Release {
 
 function notCarriedOut(
   release: Release,
-  action: CarryOut,
-  done: readonly Step[],
+  { action, overtaken, now }: CarriedOut,
   failure: PlanFailure,
-  now: number,
+  done: readonly Step[],
 ): Release {
   // The target changed between the last look and the copy: nothing was copied, and the next look starts over (Q28).
   if (action.then === 'promoted' && failure.reason === 'Conflict') {
@@ -201,7 +219,8 @@ function notCarriedOut(
   return {
     ...release,
     stale: true,
-    holdUntil: now + pauseMs,
+    // What failed was decided on without the message: with it, another plan may be right.
+    holdUntil: overtaken ? 0 : now + pauseMs,
     quietUntil: action.plan.verb === 'tell' ? now + pauseMs : release.quietUntil,
     // A way out that was decided on, and may have begun, is gone to its end.
     ending: action.ending ?? release.ending,

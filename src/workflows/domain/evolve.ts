@@ -179,7 +179,8 @@ function woke(release: Release, now: number): Release {
 }
 
 /** Something could not be done within its budget. The release holds where it is, says so, and tries again. */
-function failed(release: Release, { action, message, now }: Extract<Event, { type: 'failed' }>): Release {
+function failed(release: Release, event: Extract<Event, { type: 'failed' }>): Release {
+  const { action, message, overtaken, now } = event;
   if (action.type === 'notify') {
     // People who cannot be reached must not hold up a release; its own events tell the same.
     return { ...release, notices: release.notices.filter((notice) => !action.notices.includes(notice)) };
@@ -189,7 +190,7 @@ function failed(release: Release, { action, message, now }: Extract<Event, { typ
   return {
     ...release,
     stale: true,
-    holdUntil: now + intervalMs,
+    holdUntil: overtaken ? 0 : now + intervalMs,
     quietUntil: action.type === 'carry-out' ? now + intervalMs : release.quietUntil,
     untold: release.untold.some((event) => event.message === message) ? release.untold : [...release.untold, told],
   };

@@ -16,6 +16,7 @@ import { setRevision, type Act, type Script, type State } from '../../simulation
 import { decide } from './release.ts';
 import { evolve } from './evolve.ts';
 import type { Phase } from './observation.ts';
+import type { Event } from './state.ts';
 import type { Step } from './plan.ts';
 
 const when = (is: (world: Readonly<State>) => boolean, act: Act['do'], more: Partial<Act> = {}): Act => ({
@@ -230,6 +231,26 @@ describe('a plan that cannot be carried out', () => {
     expect(decide(hinted, 2).type).toBe('look');
   });
 
+  it('is tried again at once when a message came meanwhile: it was decided on without knowing of it', () => {
+    const found = releaseIn('Succeeded', 0, { drift: ['Service shop'] });
+    const action = decide(found, 0);
+    if (action.type !== 'carry-out') throw new Error('drift is repaired');
+    const gone = { step: 0, reason: 'NotFound', message: 'namespaces "prod" not found' };
+    const plan = { type: 'carried-out', action, failure: gone, now: 2 } as const;
+    const look = { type: 'failed', action: { type: 'look', metricsProviders: false, why: '' }, ...no, now: 2 } as const;
+    const messages: Event[] = [
+      { type: 'hinted', hint: { source: 'watch', eventId: 'Canary/shop@9' }, now: 1 },
+      { type: 'ordered', kind: 'abort', order: { by: 'ann' }, now: 1 },
+    ];
+    for (const failure of [plan, look]) {
+      expect(decide(evolve({ ...found, untold: [] }, failure), 3)).not.toMatchObject({ type: 'look' });
+      for (const message of messages)
+        expect(decide(evolve(evolve(found, message), { ...failure, overtaken: true }), 3)).toMatchObject({
+          type: 'look',
+        });
+    }
+  });
+
   it('people who cannot be reached do not hold up a release', () => {
     const notices = [{ kind: 'alert', id: 'a', severity: 'info', message: 'x', meta: false } as const];
     const found = { ...releaseIn('Progressing', 20), notices };
@@ -259,6 +280,16 @@ describe('foreign hands', () => {
     expect(decide(again, 1).type).toBe('rest');
     const hinted = evolve(again, { type: 'hinted', hint: { source: 'watch', eventId: '1' }, now: 2 });
     const seen = evolve(hinted, { type: 'looked', observation: stubborn.observation!, answered: 1, now: 3 });
+    expect(decide(seen, 3)).toMatchObject({ plan: { verb: 'repair' } });
+  });
+
+  it('is repaired again when it came back while it was being repaired', () => {
+    const found = releaseIn('Succeeded', 0, { drift: ['Service shop'] });
+    const action = decide(found, 0);
+    if (action.type !== 'carry-out') throw new Error('drift is repaired');
+    const hinted = evolve(found, { type: 'hinted', hint: { source: 'watch', eventId: '1' }, now: 1 });
+    const repaired = evolve(hinted, { type: 'carried-out', action, overtaken: true, now: 2 });
+    const seen = evolve(repaired, { type: 'looked', observation: found.observation!, answered: 1, now: 3 });
     expect(decide(seen, 3)).toMatchObject({ plan: { verb: 'repair' } });
   });
 

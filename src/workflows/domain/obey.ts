@@ -76,6 +76,14 @@ export function obey(release: Release, kind: OrderKind, order: Order, now: numbe
   }
 }
 
+/** An accepted order of this kind, if there is one, can no longer be followed: it is dropped, and an event says why. */
+export function unheeded(release: Release, kind: 'abort' | 'promote', why: string): Release {
+  const accepted = kind === 'abort' ? release.aborted : release.promoted;
+  if (!accepted) return release;
+  const told = tell(release, warning(`Order ${kind} by ${accepted.by ?? 'someone'} could not be followed: ${why}`));
+  return kind === 'abort' ? { ...told, aborted: undefined } : { ...told, promoted: undefined };
+}
+
 /** The next judgment is due at once, but never before the weight has been in force for a whole interval. */
 function resumed(release: Release, now: number): Release {
   const intervalMs = release.observation?.canary?.settings.analysis.intervalMs ?? 0;

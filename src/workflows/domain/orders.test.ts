@@ -19,6 +19,7 @@ import { refusal } from './obey.ts';
 import { progress, describe as tell } from './progress.ts';
 import { orderKinds, type Order, type OrderKind } from './orders.ts';
 import type { Phase } from './observation.ts';
+import type { Release } from './state.ts';
 
 const ada: Order = { by: 'ada' };
 const order = (kind: OrderKind, when: (world: Readonly<State>) => boolean, what: Order = ada): Act => ({
@@ -96,6 +97,36 @@ describe('an order in each phase', () => {
     if (action.type !== 'carry-out') throw new Error('an abort is carried out');
     const leaving = evolve(found, { type: 'carried-out', action, now: 2 });
     expect(refusal(leaving, 'promote', ada)).toBe('the release is ending already: aborted by ada');
+  });
+});
+
+describe('an order that comes while the opposite is being done', () => {
+  const done = (found: Release, kind: 'abort' | 'promote') => {
+    const action = decide(found, 1);
+    if (action.type !== 'carry-out') throw new Error(`expected a plan, got ${action.type}`);
+    const ordered = evolve(found, { type: 'ordered', kind, order: ada, now: 2 });
+    const after = evolve(ordered, { type: 'carried-out', action, overtaken: true, now: 3 });
+    return { then: action.then, told: after.untold.at(-1)?.message };
+  };
+  const newer = { revision: 'v1:3', replicas: 1, available: 1, readiness: { ready: true } } as const;
+
+  it.each([
+    [
+      'abort',
+      'restarted',
+      releaseIn('Progressing', 20, { target: newer }),
+      'a newer revision has restarted the analysis',
+    ],
+    [
+      'promote',
+      'restarted',
+      releaseIn('Progressing', 20, { target: newer }),
+      'a newer revision has restarted the analysis',
+    ],
+    ['abort', 'promoted', { ...releaseIn('Progressing', 20), promoted: { at: 0 } }, 'the promotion has begun'],
+    ['promote', 'way-out', { ...releaseIn('Progressing', 20), aborted: { at: 0, by: 'bob' } }, 'aborted by bob'],
+  ] as const)('%s is answered by an event once the release is %s', (kind, then, found, why) => {
+    expect(done(found, kind)).toEqual({ then, told: `Order ${kind} by ada could not be followed: ${why}` });
   });
 });
 

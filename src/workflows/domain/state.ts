@@ -78,7 +78,10 @@ export interface Release {
   readonly notices: readonly Notice[];
   /** Things that are told once a release. */
   readonly toldOnce: readonly string[];
-  /** After a plan could not be carried out: not before then, unless a message comes. Milliseconds since the epoch. */
+  /**
+   * After an action could not be done: nothing before then, unless a message has come since that action was decided on.
+   * Milliseconds since the epoch.
+   */
   readonly holdUntil: number;
   /** What could not be told is not tried again before then, whatever comes. Milliseconds since the epoch. */
   readonly quietUntil: number;
@@ -196,7 +199,14 @@ export type Event =
   | { readonly type: 'hinted'; readonly hint: Hint; readonly now: number }
   | { readonly type: 'ordered'; readonly kind: OrderKind; readonly order: Order; readonly now: number }
   | { readonly type: 'looked'; readonly observation: Observation; readonly answered: number; readonly now: number }
-  | { readonly type: 'carried-out'; readonly action: CarryOut; readonly failure?: PlanFailure; readonly now: number }
+  | {
+      readonly type: 'carried-out';
+      readonly action: CarryOut;
+      readonly failure?: PlanFailure;
+      /** A message came meanwhile, of which the plan knew nothing. */
+      readonly overtaken?: boolean;
+      readonly now: number;
+    }
   | {
       readonly type: 'analysed';
       readonly observation: Observation;
@@ -220,6 +230,8 @@ export type Event =
       readonly action: Action;
       readonly reason: string;
       readonly message: string;
+      /** A message came meanwhile, of which the action knew nothing. */
+      readonly overtaken?: boolean;
       readonly now: number;
     };
 
