@@ -63,9 +63,10 @@ function numberOf(value: unknown): number | undefined {
   return value === undefined || value === null ? undefined : Number(value);
 }
 
-/** A step lasts from one change of weight to the next. */
+/** A step lasts from one change of weight to the next; the way back to the primary, after the promotion, is none. */
 function figuresOf(events: readonly HistoryEvent[]): Figure[] {
-  const shifts = events.filter(({ schedules }) => schedules === 'shiftTraffic');
+  const promotion = events.findIndex(({ schedules }) => schedules === 'promote');
+  const shifts = events.slice(0, promotion).filter(({ schedules }) => schedules === 'shiftTraffic');
   const marks = shifts.map(({ eventId }) => ({
     eventId,
     bytes: events.findLast((event) => event.eventId < eventId && event.bytesBefore !== undefined)?.bytesBefore ?? NaN,

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { startSerin, type Serin } from '../local/serin.ts';
 import { startStack, type Part, type Stack } from '../local/stack.ts';
 import { createKubernetes, loadKubeConfig, type Kubernetes } from '../src/clients/kubernetes.ts';
 import { install } from '../test/support/manifests.ts';
+import { buildApp } from './app.ts';
 import { audited, auditFlags, requestsIn, type Request } from './audit.ts';
 import type { Say } from './benchmark.ts';
 
@@ -34,30 +36,43 @@ export interface LabOptions {
 export async function inLab<T>(options: LabOptions, say: Say, work: (lab: Lab) => Promise<T>): Promise<T> {
   const { parts, readyDelayMs, drainMs = 1_000 } = options;
   const directory = mkdtempSync(join(tmpdir(), 'serin-bench-'));
+  const app = buildApp();
   say(`starting the stack in ${directory}`);
   const stack = await startStack({
     ...{ parts, directory, readyDelayMs, users: audited },
     extraArgs: { 'kube-apiserver': auditFlags(directory) },
   });
-  let done = false;
+  const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  const end = () => interrupted.then(() => Promise.reject(new Interrupted('interrupted')));
+  let keep = false;
   try {
-    const result = await withSerin(stack, directory, drainMs, work);
-    done = true;
-    return result;
+    return await withSerin({ stack, directory, app, drainMs }, (lab) => Promise.race([work(lab), end()]));
+  } catch (error) {
+    keep = !(error instanceof Interrupted);
+    throw error;
   } finally {
     await stack.stop();
-    if (done) rmSync(directory, { recursive: true, force: true });
-    else say(`logs are in ${directory}`);
+    if (keep) say(`logs are in ${directory}`);
+    else rmSync(directory, { recursive: true, force: true });
   }
 }
 
-async function withSerin<T>(stack: Stack, directory: string, drainMs: number, work: (lab: Lab) => Promise<T>) {
+class Interrupted extends Error {}
+
+interface Site {
+  readonly stack: Stack;
+  readonly directory: string;
+  readonly app: string;
+  readonly drainMs: number;
+}
+
+async function withSerin<T>({ stack, directory, app, drainMs }: Site, work: (lab: Lab) => Promise<T>): Promise<T> {
   const envOf = (name: 'worker' | 'starter') => ({
     SERIN_KUBECONFIG: stack.kubeconfigs[name] ?? '',
     NODE_OPTIONS: shippedNodeOptions(`serin-${name}`),
   });
   const serin = await startSerin(stack, {
-    ...{ built: true, drainMs, minimumIntervalMs: 1_000 },
+    ...{ app, drainMs, minimumIntervalMs: 1_000 },
     env: { NODE_ENV: 'production' },
     envOf: { worker: envOf('worker'), starter: envOf('starter') },
   });

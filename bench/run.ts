@@ -1,9 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../src/errors.ts';
+import { buildApp } from './app.ts';
 import type { Benchmark, Say, Sizes } from './benchmark.ts';
 import { duration } from './duration.ts';
 import { history } from './history.ts';
@@ -62,7 +61,7 @@ async function main(): Promise<void> {
 
   const say = progress();
   say('building what is measured');
-  build();
+  buildApp();
   const at = new Date();
   const results: Result[] = [];
   for (const name of chosen) {
@@ -79,13 +78,6 @@ async function main(): Promise<void> {
       `${JSON.stringify({ at: at.toISOString(), machine, sizes, results: rated }, null, 2)}\n`,
     );
   }
-}
-
-/** Makes `dist/`, which is what a container runs. Heard of only when it fails. */
-function build(): void {
-  const cwd = fileURLToPath(new URL('..', import.meta.url));
-  const { status, stdout, stderr } = spawnSync('npm', ['run', '--silent', 'build'], { cwd, encoding: 'utf8' });
-  if (status !== 0) throw new Error(`npm run build failed:\n${stdout}${stderr}`);
 }
 
 function whole(option: string, text: string): number {

@@ -51,8 +51,8 @@ export interface SerinOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Settings of one process alone; they win over the others. */
   readonly envOf?: Partial<Record<ProcessName, Readonly<Record<string, string>>>>;
-  /** Runs what `npm run build` made, as a container does, instead of the sources. */
-  readonly built?: boolean;
+  /** Folder whose `dist` is run, as a container does, instead of the sources. */
+  readonly app?: string;
   /** Which processes to start; all, if not named. */
   readonly only?: readonly ProcessName[];
 }
@@ -80,7 +80,7 @@ export async function startSerin(stack: Surroundings, options: SerinOptions = {}
       await startServer({
         name,
         command: process.execPath,
-        args: [program(script, options.built), ...args],
+        args: [program(script, options.app), ...args],
         directory,
         env: { ...common, ...env, ...options.envOf?.[name] },
         log: join(directory, `${name}.log`),
@@ -122,8 +122,10 @@ export async function startSerin(stack: Surroundings, options: SerinOptions = {}
 }
 
 /** Path of a program of ours by its name: the source, or what the build made of it. */
-function program(name: string, built = false): string {
-  return fileURLToPath(new URL(built ? `../dist/${name}.js` : `../src/${name}.ts`, import.meta.url));
+function program(name: string, app?: string): string {
+  return app === undefined
+    ? fileURLToPath(new URL(`../src/${name}.ts`, import.meta.url))
+    : join(app, `dist/${name}.js`);
 }
 
 /** One receiver that takes every push to the local registry. */
