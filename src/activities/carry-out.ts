@@ -3,11 +3,13 @@ import { failure, failureType, messageOf } from '../errors.ts';
 import { canaryField } from '../log.ts';
 import { parseCanary, type Canary } from '../schemas/canary.ts';
 import { validate } from '../schemas/validate.ts';
-import type { EventRecord, Plan, PlanFailure, Step } from '../workflows/domain/plan.ts';
+import type { Traffic } from '../workflows/domain/observation.ts';
+import { planTimeoutMs, type EventRecord, type Plan, type PlanFailure, type Step } from '../workflows/domain/plan.ts';
 import { during, retryOnConflict } from './attempts.ts';
 import type { CanaryRef } from './contract.ts';
 import type { Deps } from './deps.ts';
 import { createRecordEvent } from './events.ts';
+import { createSetFinalizer } from './finalizer.ts';
 import type { NotifyOptions } from './notify.ts';
 import type { Parts } from './parts.ts';
 import { createWriteStatus } from './status.ts';
@@ -27,13 +29,17 @@ export function createCarryOut(
 ): CarryOut {
   const writeStatus = createWriteStatus(kubernetes);
   const record = createRecordEvent(kubernetes);
+  const setFinalizer = createSetFinalizer(kubernetes);
 
   return async (ref, plan, key) => {
+    const begunAt = Date.now();
     let done = 0;
     try {
       const object = await read(ref);
       if (plan.verb === 'initialize' || plan.verb === 'scaleUp') await remark(object, unheeded(object));
       for (const step of plan.steps) {
+        // Another attempt is at work by now, or the release has moved on: what is left of this one is out of date.
+        if (Date.now() - begunAt > planTimeoutMs) throw failure('Unavailable', 'carrying out the plan took too long');
         await inWordsOf(plan, step, object, () => perform(object, step, `${key}/${done}`));
         done++;
       }
@@ -63,6 +69,7 @@ export function createCarryOut(
       case 'ensure-apex': {
         const canary = parsed(object);
         const pods = await parts.workload(canary).pods(canary);
+        if (!pods) return;
         const remarks = await parts.services.ensure(canary, pods, step.do === 'ensure-apex' ? 'apex' : 'inner');
         return remark(object, remarks);
       }
@@ -72,25 +79,60 @@ export function createCarryOut(
       }
       case 'ensure-autoscaler': {
         const canary = parsed(object);
-        return parts.autoscaler(canary)?.ensure(canary, step.mode);
+        return ensureAutoscaler(canary, step);
       }
       case 'ensure-routes': {
         const canary = parsed(object);
-        return retryOnConflict(() => parts.router(canary).ensure(canary, step.weights));
+        const traffic = trafficOf(step);
+        return remark(object, await retryOnConflict(() => parts.router(canary).ensure(canary, traffic)));
       }
       case 'set-weights': {
         const canary = parsed(object);
-        return retryOnConflict(() => parts.router(canary).setWeights(canary, step.weights));
+        return retryOnConflict(() => parts.router(canary).setWeights(canary, trafficOf(step)));
       }
       case 'scale-target': {
         const canary = parsed(object);
-        const workload = parts.workload(canary);
-        return step.to === 'zero' ? workload.scaleToZero(canary) : workload.scaleUp(canary);
+        const [workload, autoscaler] = [parts.workload(canary), parts.autoscaler(canary)];
+        // An autoscaler that is awake would bring a parked target back, and one that sleeps does not follow its load.
+        if (step.to === 'zero') {
+          await autoscaler?.pause(canary);
+          return workload.scaleToZero(canary);
+        }
+        await autoscaler?.resume(canary);
+        return workload.scaleUp(canary);
       }
       case 'promote': {
         const canary = parsed(object);
-        return parts.workload(canary).promote(canary, step.revision, key);
+        return parts.workload(canary).promote(canary, step.revision, key, step.replicas);
       }
+      case 'revert-target': {
+        const canary = parsed(object);
+        await during('failed to resume target scaler during finalizing', async () =>
+          parts.autoscaler(canary)?.resume(canary),
+        );
+        return during('failed to revert target', () => parts.workload(canary).revert(canary));
+      }
+      case 'revert-apex': {
+        const canary = parsed(object);
+        const pods = await parts.workload(canary).pods(canary);
+        if (!pods) return;
+        return during('failed revert router', () => parts.services.revert(canary, pods));
+      }
+      case 'revert-routes': {
+        const canary = parsed(object);
+        return during('failed to revert mesh', () => retryOnConflict(() => parts.router(canary).revert(canary)));
+      }
+      case 'set-finalizer':
+        return setFinalizer(ref, step.present);
+    }
+  }
+
+  async function ensureAutoscaler(canary: Canary, { mode, floor }: EnsureAutoscaler): Promise<void> {
+    try {
+      await parts.autoscaler(canary)?.ensure(canary, mode, floor);
+    } catch (error) {
+      // One that is gone holds nothing back: that must not keep a release from ending.
+      if (floor !== 0 || failureType(error) !== 'NotFound') throw error;
     }
   }
 
@@ -123,6 +165,12 @@ export function createCarryOut(
       id === 'duration-unreadable' ? [message] : [],
     );
   }
+}
+
+type EnsureAutoscaler = Extract<Step, { do: 'ensure-autoscaler' }>;
+
+function trafficOf({ weights, cookies }: Extract<Step, { weights: unknown }>): Traffic {
+  return cookies ? { ...weights, cookies } : weights;
 }
 
 /** Status and events can be written for a Canary that cannot be read; nothing else can be done for it. */

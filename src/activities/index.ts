@@ -56,5 +56,6 @@ export function createActivities(
     finish: carryOut,
     rollBack: carryOut,
     tell: carryOut,
+    revert: carryOut,
   };
 }

@@ -7,6 +7,7 @@ import type { CanaryRef } from './contract.ts';
 import type { Deps } from './deps.ts';
 import type { Parts } from './parts.ts';
 import { settingsOf, settingsOfUnreadable } from './settings.ts';
+import { hasFinalizer } from './finalizer.ts';
 import { canaryStatus, stalledMessage, storedStatus } from './status.ts';
 import type { WorkloadView } from './workloads/workload.ts';
 
@@ -74,7 +75,8 @@ export function createObserve(deps: Deps, parts: Parts, sources: LookSources): O
   async function lookAtWorkload(canary: Canary): Promise<WorkloadView & { readonly drift: readonly string[] }> {
     const view = await parts.workload(canary).look(canary);
     const missing = view.primary ? [] : [`${canary.spec.targetRef.kind} ${canary.spec.targetRef.name}-primary`];
-    return { ...view, drift: [...missing, ...(await parts.services.drift(canary, view.pods))] };
+    const services = view.pods ? await parts.services.drift(canary, view.pods) : [];
+    return { ...view, drift: [...missing, ...(view.drift ?? []), ...services] };
   }
 
   function specProblem(canary: Canary): Problem | undefined {
@@ -125,6 +127,7 @@ function observedCanary(object: KubernetesObject, settings: Settings): ObservedC
     uid,
     generation,
     deleting: isDeleting(object),
+    finalizer: hasFinalizer(object),
     settings,
     status: canaryStatus(stored),
     ...(stalled === undefined ? {} : { stalled }),

@@ -214,6 +214,40 @@ describe('the Services', () => {
     ]);
   });
 
+  it('TestServiceRouter_Finalize: an apex that stays selects the target again, as kubectl applied it or by its label', async () => {
+    const applied = { spec: { selector: { app: 'shop', tier: 'web' } } };
+    const annotations = { 'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify(applied) };
+    const byKubectl = memoryKubernetes(foreign('shop', { annotations }));
+    const byLabel = memoryKubernetes(foreign('shop'));
+    for (const kubernetes of [byKubectl, byLabel]) {
+      await ensureAll(kubernetes);
+      expect(serviceOf(kubernetes, 'shop').spec.selector).toEqual({ app: 'shop-primary' });
+      await createServices(kubernetes).revert(shopCanary(), pods);
+    }
+    expect(serviceOf(byKubectl, 'shop').spec.selector).toEqual({ app: 'shop', tier: 'web' });
+    expect(serviceOf(byLabel, 'shop').spec.selector).toEqual({ app: 'shop' });
+    const writes = byLabel.writes.length;
+    await createServices(byLabel).revert(shopCanary(), pods);
+    expect(byLabel.writes).toHaveLength(writes);
+  });
+
+  it('TestServiceRouter_Finalize: an apex that goes away with the Canary, or is gone, is left alone', async () => {
+    const kubernetes = await created();
+    const writes = kubernetes.writes.length;
+    await createServices(kubernetes).revert(shopCanary(), pods);
+    expect(kubernetes.writes).toHaveLength(writes);
+    await createServices(memoryKubernetes()).revert(shopCanary(), pods);
+  });
+
+  it('an apex whose last configuration cannot be read is left alone, and says why', async () => {
+    const annotations = { 'kubectl.kubernetes.io/last-applied-configuration': '{' };
+    const kubernetes = memoryKubernetes(foreign('shop', { annotations }));
+    await expect(createServices(kubernetes).revert(shopCanary(), pods)).rejects.toMatchObject({
+      type: 'InvalidSpec',
+      message: expect.stringContaining('router shop.prod failed to unMarshal annotation'),
+    });
+  });
+
   it('BC-21: are refused when a name would be too long', async () => {
     const service = { port: 80, name: 'x'.repeat(60) };
     await expect(created(shopCanary({ service }))).rejects.toMatchObject({

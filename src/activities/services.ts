@@ -22,6 +22,14 @@ export interface Services {
    * taken over when it exists. Answers with what people should know about the ports.
    */
   ensure(canary: Canary, pods: Pods, which: 'inner' | 'apex'): Promise<readonly string[]>;
+
+  /**
+   * Has an apex that does not go away with the Canary select the target's pods again. One that is missing, or goes
+   * away, is left alone.
+   *
+   * @see routers spec 3.4
+   */
+  revert(canary: Canary, pods: Pods): Promise<void>;
 }
 
 type Role = 'canary' | 'primary' | 'apex';
@@ -54,6 +62,19 @@ export function createServices(kubernetes: Kubernetes): Services {
       });
       return servicePorts(canary, pods.ports).leftOut;
     },
+
+    async revert(canary, pods) {
+      await retryOnConflict(async () => {
+        const live = await read(wantedService(canary, pods, 'apex'));
+        if (!live || controllerOf(live)?.kind === 'Canary') return;
+        const { name, namespace } = live.metadata;
+        const selector = appliedSelector(live) ?? pods.target;
+        if (sameJson(live.spec.selector, selector)) return;
+        await during(`service ${name}.${namespace} update error`, () =>
+          kubernetes.replace(resources.services, { ...live, spec: { ...live.spec, selector } }),
+        );
+      });
+    },
   };
 
   async function ensureOne(canary: Canary, pods: Pods, role: Role): Promise<void> {
@@ -75,6 +96,18 @@ export function createServices(kubernetes: Kubernetes): Services {
       kubernetes.get(resources.services, namespace, name),
     );
     return found as Service | undefined;
+  }
+}
+
+/** The selector that its owner applied last, if it was applied with kubectl. */
+function appliedSelector({ metadata }: Service): Labels | undefined {
+  const applied = metadata.annotations?.['kubectl.kubernetes.io/last-applied-configuration'];
+  if (applied === undefined) return undefined;
+  try {
+    return (JSON.parse(applied) as { spec?: { selector?: Labels } }).spec?.selector;
+  } catch {
+    const what = `router ${metadata.name}.${metadata.namespace} failed to unMarshal annotation`;
+    throw failure('InvalidSpec', `${what} kubectl.kubernetes.io/last-applied-configuration; remove or mend it`);
   }
 }
 

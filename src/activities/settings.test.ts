@@ -28,9 +28,13 @@ describe('the settings of a Canary', () => {
         mirror: false,
         metrics: [],
         hooks: [],
+        remarks: [],
       },
       listeners: { alerts: false, events: false },
       drainMs: 500,
+      revertOnDeletion: false,
+      splitsTraffic: true,
+      parks: true,
     });
   });
 

@@ -7,11 +7,12 @@ import {
   isSkipped,
   maxWeightOf,
   progressDeadlineSeconds,
-  strategyOf,
   thresholdOf,
 } from '../schemas/defaults.ts';
 import { observedProvider } from './metrics/observers.ts';
+import type { SessionAffinity } from '../schemas/canary-analysis.ts';
 import { parseDuration } from '../schemas/duration.ts';
+import { effectiveStrategy, splitsTraffic } from '../schemas/providers.ts';
 import type { AnalysisSettings, MetricCheck, Settings } from '../workflows/domain/observation.ts';
 
 interface Sources {
@@ -21,7 +22,7 @@ interface Sources {
 
 /** The settings of a Canary that decisions depend on. @see engine spec 4 */
 export function settingsOf(canary: Canary, worker: WorkerSettings, sources: Sources): Settings {
-  const { targetRef, suspend, autoscalerRef } = canary.spec;
+  const { targetRef, suspend, autoscalerRef, revertOnDeletion } = canary.spec;
   const { alerts = [], webhooks = [] } = analysisOf(canary);
   return {
     target: { kind: targetRef.kind, name: targetRef.name },
@@ -29,6 +30,9 @@ export function settingsOf(canary: Canary, worker: WorkerSettings, sources: Sour
     suspend: suspend ?? false,
     skipAnalysis: isSkipped(canary),
     hasAutoscaler: autoscalerRef !== undefined,
+    revertOnDeletion: revertOnDeletion ?? false,
+    splitsTraffic: splitsTraffic(canary, worker.meshProvider),
+    parks: targetRef.kind !== 'Service',
     progressDeadlineSeconds: progressDeadlineSeconds(canary),
     analysis: analysisSettings(canary, worker, sources.metricChecks(canary)),
     listeners: {
@@ -58,6 +62,9 @@ export function settingsOfUnreadable(spec: unknown, worker: WorkerSettings): Set
     suspend: suspend === true,
     skipAnalysis: false,
     hasAutoscaler: false,
+    revertOnDeletion: false,
+    splitsTraffic: true,
+    parks: textOr(targetRef?.kind, '') !== 'Service',
     progressDeadlineSeconds: 600,
     analysis: {
       strategy: 'canary',
@@ -71,6 +78,7 @@ export function settingsOfUnreadable(spec: unknown, worker: WorkerSettings): Set
       mirror: false,
       metrics: [],
       hooks: [],
+      remarks: [],
     },
     listeners: { alerts: false, events: worker.eventWebhook !== '' },
     drainMs: worker.drainMs,
@@ -80,8 +88,10 @@ export function settingsOfUnreadable(spec: unknown, worker: WorkerSettings): Set
 function analysisSettings(canary: Canary, worker: WorkerSettings, metrics: readonly MetricCheck[]): AnalysisSettings {
   const analysis = analysisOf(canary);
   const stepWeight = Math.max(0, analysis.stepWeight ?? 0);
+  const strategy = effectiveStrategy(canary, worker.meshProvider);
+  const { sessionAffinity } = analysis;
   return {
-    strategy: strategyOf(canary),
+    strategy: strategy.name,
     intervalMs: intervalMs(canary, worker.minimumIntervalMs),
     threshold: thresholdOf(canary),
     maxWeight: maxWeightOf(canary),
@@ -89,8 +99,10 @@ function analysisSettings(canary: Canary, worker: WorkerSettings, metrics: reado
     // An increment, where one is given, rules out the ladder; only the maximum is read from it (canary-crd spec 3.3).
     stepWeights: stepWeight > 0 ? [] : (analysis.stepWeights ?? []),
     stepWeightPromotion: Math.max(0, analysis.stepWeightPromotion ?? 0),
-    iterations: Math.max(0, analysis.iterations ?? 0),
+    iterations: strategy.iterations,
     mirror: analysis.mirror ?? false,
+    ...(sessionAffinity ? { sessionAffinity: cookieNames(sessionAffinity) } : {}),
+    remarks: strategy.remarks,
     metrics,
     hooks: (analysis.webhooks ?? []).map((webhook) => ({
       name: webhook.name,
@@ -99,6 +111,10 @@ function analysisSettings(canary: Canary, worker: WorkerSettings, metrics: reado
       budgetMs: hookBudgetMs(webhook),
     })),
   };
+}
+
+function cookieNames({ cookieName, primaryCookieName }: SessionAffinity) {
+  return { cookieName, ...(primaryCookieName ? { primaryCookieName } : {}) };
 }
 
 /** All attempts, and between them the longest pauses there are; a receiver may ask for as much (`Retry-After`). */

@@ -51,6 +51,32 @@ describe('writing the status', () => {
     expect(kubernetes.writes).toEqual([]);
   });
 
+  it('Q33: keeps, moves and clears the cookies of session affinity', async () => {
+    const kubernetes = memoryKubernetes(canary({ phase: 'Progressing', primarySessionAffinityCookie: 'pid=p' }));
+    const write = createWriteStatus(kubernetes, () => new Date(now));
+    const cookies = { canary: 'sid=a', primary: 'pid=p' };
+    await write(ref, { cookies });
+    expect(canaryStatus(storedStatus(kubernetes.peek('Canary', 'shop')!)).cookies).toEqual(cookies);
+    await write(ref, { cookies: { previous: 'sid=a', primary: 'pid=p' } });
+    const { status } = kubernetes.peek('Canary', 'shop')!;
+    expect(status).toMatchObject({ previousSessionAffinityCookie: 'sid=a', primarySessionAffinityCookie: 'pid=p' });
+    expect(status).not.toHaveProperty('sessionAffinityCookie');
+    await write(ref, { cookies: { previous: 'sid=a', primary: 'pid=p' } });
+    expect(kubernetes.writes).toHaveLength(2);
+  });
+
+  it('writes down exactly the configuration that belongs to a revision', async () => {
+    const kubernetes = memoryKubernetes(
+      canary({ phase: 'Progressing', trackedConfigs: { 'configmap/a': '1', 'secret/b': '2' } }),
+    );
+    const write = createWriteStatus(kubernetes, () => new Date(now));
+    await write(ref, { trackedConfigs: { 'configmap/a': '3' } });
+    expect(kubernetes.peek('Canary', 'shop')!.status).toMatchObject({ trackedConfigs: { 'configmap/a': '3' } });
+    expect(kubernetes.peek('Canary', 'shop')!.status).not.toHaveProperty('trackedConfigs.secret/b');
+    await write(ref, { trackedConfigs: { 'configmap/a': '3' } });
+    expect(kubernetes.writes).toHaveLength(1);
+  });
+
   it('leaves fields of others alone, such as session cookies', async () => {
     const kubernetes = memoryKubernetes(
       canary({ phase: 'Progressing', sessionAffinityCookie: 'sid=x', canaryWeight: 10 }),

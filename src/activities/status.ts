@@ -1,6 +1,6 @@
 import { resources, type Kubernetes, type KubernetesObject } from '../clients/kubernetes.ts';
 import { failure } from '../errors.ts';
-import type { CanaryStatus, Phase } from '../workflows/domain/observation.ts';
+import type { CanaryStatus, Cookies, Phase } from '../workflows/domain/observation.ts';
 import type { StatusPatch } from '../workflows/domain/plan.ts';
 import { during, retryOnConflict } from './attempts.ts';
 import type { CanaryRef } from './contract.ts';
@@ -22,6 +22,11 @@ export type WriteStatus = (canary: CanaryRef, patch: StatusPatch) => Promise<voi
 
 const counters = ['canaryWeight', 'failedChecks', 'iterations'] as const;
 const fields = ['phase', ...counters, 'lastAppliedSpec', 'lastPromotedSpec'] as const;
+const cookieFields = {
+  canary: 'sessionAffinityCookie',
+  previous: 'previousSessionAffinityCookie',
+  primary: 'primarySessionAffinityCookie',
+} as const;
 
 /**
  * A JSON merge patch of the status subresource that holds only if nobody wrote the Canary in between; then it is worked
@@ -68,6 +73,9 @@ export function storedStatus(canary: KubernetesObject): StoredStatus {
 export function canaryStatus(stored: StoredStatus): CanaryStatus {
   const number = (field: string) => (typeof stored[field] === 'number' ? stored[field] : 0);
   const text = (field: string) => (typeof stored[field] === 'string' ? stored[field] : '');
+  const cookies: Cookies = Object.fromEntries(
+    Object.entries(cookieFields).flatMap(([which, field]) => (text(field) ? [[which, text(field)]] : [])),
+  );
   return {
     phase: text('phase') as Phase,
     canaryWeight: number('canaryWeight'),
@@ -75,7 +83,13 @@ export function canaryStatus(stored: StoredStatus): CanaryStatus {
     iterations: number('iterations'),
     lastAppliedSpec: text('lastAppliedSpec'),
     lastPromotedSpec: text('lastPromotedSpec'),
+    ...(isMap(stored.trackedConfigs) ? { trackedConfigs: stored.trackedConfigs } : {}),
+    ...(Object.keys(cookies).length > 0 ? { cookies } : {}),
   };
+}
+
+function isMap(value: unknown): value is Record<string, string> {
+  return typeof value === 'object' && value !== null;
 }
 
 /** Message of the `Stalled` condition, while it holds. */
@@ -92,11 +106,32 @@ export function statusChange(stored: StoredStatus, patch: StatusPatch, now: stri
   }
   const conditions = changedConditions(stored.conditions ?? [], patch, now);
   if (conditions) change.conditions = conditions;
-  // Tools that know Flagger read an absent map as tracking switched off.
-  if (patch.lastAppliedSpec !== undefined && stored.trackedConfigs === undefined) change.trackedConfigs = {};
+  const configs = changedMap(stored.trackedConfigs, patch);
+  if (configs) change.trackedConfigs = configs;
+  if (patch.cookies) {
+    for (const [which, field] of Object.entries(cookieFields)) {
+      const cookie = patch.cookies[which as keyof Cookies];
+      // A merge patch removes with null.
+      if ((cookie ?? '') !== (stored[field] ?? '')) change[field] = cookie ?? null;
+    }
+  }
   if (Object.keys(change).length === 0) return undefined;
   for (const counter of counters) if (stored[counter] === undefined) change[counter] ??= 0;
   return { ...change, lastTransitionTime: now };
+}
+
+/** The merge patch for the map of tracked configurations, or undefined when it is right. */
+function changedMap(stored: unknown, { trackedConfigs, lastAppliedSpec }: StatusPatch): object | undefined {
+  if (stored === undefined || stored === null) {
+    // Tools that know Flagger read an absent map as tracking switched off.
+    return trackedConfigs ?? (lastAppliedSpec === undefined ? undefined : {});
+  }
+  if (!trackedConfigs) return undefined;
+  const before = stored as Record<string, string>;
+  const gone = Object.keys(before).filter((key) => !(key in trackedConfigs));
+  const changed = Object.entries(trackedConfigs).filter(([key, checksum]) => before[key] !== checksum);
+  if (gone.length + changed.length === 0) return undefined;
+  return { ...Object.fromEntries(gone.map((key) => [key, null])), ...Object.fromEntries(changed) };
 }
 
 /** `Promoted` stays first, where Flagger's users look; conditions of others stay. */
@@ -142,7 +177,12 @@ function times(before: StoredCondition | undefined, status: string, now: string)
 /** A field that the installed CRD does not know is dropped without a word, and the same step would come again for ever. */
 function checkKept(written: KubernetesObject, patch: StatusPatch, what: string): void {
   const kept = storedStatus(written);
-  const lost = fields.filter((field) => patch[field] !== undefined && kept[field] !== patch[field]);
+  const lost: string[] = fields.filter((field) => patch[field] !== undefined && kept[field] !== patch[field]);
+  const configs = Object.keys(patch.trackedConfigs ?? {});
+  if (configs.length > 0 && !isMap(kept.trackedConfigs)) lost.push('trackedConfigs');
+  for (const [which, field] of Object.entries(cookieFields)) {
+    if (patch.cookies?.[which as keyof Cookies] && !kept[field]) lost.push(field);
+  }
   if (lost.length === 0) return;
   const names = lost.map((field) => `status.${field}`).join(', ');
   throw failure(

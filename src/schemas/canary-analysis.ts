@@ -103,5 +103,6 @@ export const CanaryAnalysis = oneOfSets(
 
 export type CanaryAnalysis = z.infer<typeof CanaryAnalysis>;
 export type CanaryMetric = z.infer<typeof CanaryMetric>;
+export type SessionAffinity = z.infer<typeof SessionAffinity>;
 export type CanaryAlert = z.infer<typeof CanaryAlert>;
 export type CanaryWebhook = z.infer<typeof CanaryWebhook>;

@@ -1,80 +1,62 @@
 import type { Canary } from './canary.ts';
 import { analysisOf, providerOf } from './defaults.ts';
+import { capabilitiesOf, routerNames, routersThat, type Capabilities } from './providers.ts';
 import type { Finding } from './validate.ts';
 
-/** Providers that this version has a router for. */
-const supportedProviders: readonly string[] = ['istio'];
-
-interface Feature {
-  readonly id: string;
-  readonly field: string;
-  /** What the Canary asks for, or undefined when it does not ask. */
-  readonly asked: (canary: Canary, meshProvider: string) => string | undefined;
-  readonly supported: string;
+/**
+ * What a Canary asks for that this version, or its provider, cannot do: refused by name, with who can. Flagger would send
+ * all users to the canary, or go on for ever.
+ *
+ * @see routers spec 20
+ */
+export function unsupported(canary: Canary, { meshProvider }: { readonly meshProvider: string }): Finding[] {
+  const kinds = unsupportedKinds(canary);
+  const provider = providerOf(canary, meshProvider);
+  const can = capabilitiesOf(canary, meshProvider);
+  if (!can) {
+    const message = `spec.provider: the provider ${provider} is not supported yet; use one of ${routerNames.join(', ')}`;
+    return [...kinds, { id: 'unsupported-provider', level: 'error', field: 'spec.provider', message }];
+  }
+  const { match = [], mirror, sessionAffinity } = analysisOf(canary);
+  const isTcp = provider === 'istio' && !can.match;
+  const who = isTcp ? `${provider} with spec.service.appProtocol tcp` : `the provider ${provider}`;
+  const refuse = (field: string, what: string, others: (capabilities: Capabilities) => boolean): Finding => ({
+    id: `unsupported-${field
+      .split('.')
+      .at(-1)!
+      .replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+    level: 'error',
+    field,
+    message: `${field}: ${who} cannot ${what}; remove it, or use ${isTcp ? 'HTTP, or ' : ''}one of ${routersThat(others)}`,
+  });
+  const found: Finding[] = [...kinds];
+  // Without weights there is no canary strategy and no A/B testing; what is left out is told when a release begins.
+  if (can.weights && match.length > 0 && !can.match) {
+    found.push(refuse('spec.analysis.match', 'tell requests apart', ({ match }) => match));
+  }
+  if (mirror && !can.mirror) {
+    found.push(refuse('spec.analysis.mirror', 'mirror traffic', ({ mirror }) => mirror));
+  }
+  if (sessionAffinity && !can.sessionAffinity) {
+    found.push(refuse('spec.analysis.sessionAffinity', 'keep users on one side', (one) => one.sessionAffinity));
+  }
+  return found;
 }
 
-const when = (condition: boolean | undefined, what: string) => (condition ? what : undefined);
-
-/** What Flagger does and this version does not. A row goes when its feature comes. */
-const features: readonly Feature[] = [
-  {
-    id: 'unsupported-target',
-    field: 'spec.targetRef.kind',
-    asked: ({ spec: { targetRef } }) => when(targetRef.kind !== 'Deployment', `a ${targetRef.kind} as target`),
-    supported: 'use a Deployment',
-  },
-  {
-    id: 'unsupported-provider',
-    field: 'spec.provider',
-    asked: (canary, meshProvider) => {
-      const provider = providerOf(canary, meshProvider);
-      return when(!supportedProviders.includes(provider), `the provider ${provider}`);
-    },
-    supported: `use ${supportedProviders.join(' or ')}`,
-  },
-  {
-    id: 'unsupported-autoscaler',
-    field: 'spec.autoscalerRef.kind',
-    asked: ({ spec }) => when(spec.autoscalerRef?.kind === 'ScaledObject', 'a ScaledObject'),
-    supported: 'use a HorizontalPodAutoscaler',
-  },
-  {
-    id: 'unsupported-iterations',
-    field: 'spec.analysis.iterations',
-    asked: (canary) => when((analysisOf(canary).iterations ?? 0) > 0, 'a release by iterations (blue/green or A/B)'),
-    supported: 'use stepWeight or stepWeights',
-  },
-  {
-    id: 'unsupported-match',
-    field: 'spec.analysis.match',
-    asked: (canary) => when((analysisOf(canary).match ?? []).length > 0, 'a release to matching requests (A/B)'),
-    supported: 'use stepWeight or stepWeights, and remove it',
-  },
-  {
-    id: 'unsupported-mirror',
-    field: 'spec.analysis.mirror',
-    asked: (canary) => when(analysisOf(canary).mirror, 'mirrored traffic'),
-    supported: 'remove it or set it to false',
-  },
-  {
-    id: 'unsupported-session-affinity',
-    field: 'spec.analysis.sessionAffinity',
-    asked: (canary) => when(analysisOf(canary).sessionAffinity !== undefined, 'session affinity'),
-    supported: 'remove it',
-  },
-  {
-    id: 'unsupported-revert-on-deletion',
-    field: 'spec.revertOnDeletion',
-    asked: ({ spec }) => when(spec.revertOnDeletion, 'putting the target back on deletion'),
-    supported: 'remove it or set it to false',
-  },
-];
-
-/** What a Canary asks for that this version cannot do: refused by name, never left out silently. */
-export function unsupported(canary: Canary, settings: { readonly meshProvider: string }): Finding[] {
-  return features.flatMap(({ id, field, asked, supported }): Finding[] => {
-    const what = asked(canary, settings.meshProvider);
-    if (what === undefined) return [];
-    return [{ id, level: 'error', field, message: `${field}: ${what} is not supported yet; ${supported}` }];
+/** Kinds of target and of autoscaler that nobody here answers to. */
+function unsupportedKinds({ spec: { targetRef, autoscalerRef } }: Canary): Finding[] {
+  const refuse = (id: string, field: string, what: string, cure: string): Finding => ({
+    id,
+    level: 'error',
+    field,
+    message: `${field}: a ${what} is not supported yet; use a ${cure}`,
   });
+  return [
+    ...(targetRef.kind === 'Deployment'
+      ? []
+      : [refuse('unsupported-target', 'spec.targetRef.kind', `${targetRef.kind} as target`, 'Deployment')]),
+    ...(autoscalerRef?.kind === 'ScaledObject'
+      ? [refuse('unsupported-autoscaler', 'spec.autoscalerRef.kind', 'ScaledObject', 'HorizontalPodAutoscaler')]
+      : []),
+  ];
 }

@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { analysing, canary as manifest, serving, type Json } from '../../test/corpus/admission.ts';
 import { parseCanary } from './canary.ts';
-import { unsupported } from './unsupported.ts';
 import { validate, type Finding, type ValidationSettings } from './validate.ts';
 
 const settings = { noCrossNamespaceRefs: false, meshProvider: 'istio' };
@@ -118,35 +117,39 @@ describe('refuses what cannot work', () => {
   });
 });
 
-describe('refuses what this version cannot do, naming what it can', () => {
+describe('refuses what this version or the provider cannot do, naming those that can', () => {
   const target = (kind: string) => manifest({ targetRef: { apiVersion: 'apps/v1', kind, name: 'shop' } });
+  const by = (provider: string, analysis: Json, service: Json = {}) =>
+    manifest({
+      provider,
+      service: { port: 80, ...service },
+      analysis: { interval: '1m', threshold: 5, ...analysis },
+    });
+  const match = [{ headers: { a: { exact: 'b' } } }];
 
   it.each<[string, Json]>([
     ['spec.targetRef.kind: a DaemonSet as target is not supported yet; use a Deployment', target('DaemonSet')],
     ['spec.targetRef.kind: a Service as target is not supported yet; use a Deployment', target('Service')],
-    ['spec.provider: the provider nginx is not supported yet; use istio', manifest({ provider: 'nginx' })],
     [
       'spec.autoscalerRef.kind: a ScaledObject is not supported yet; use a HorizontalPodAutoscaler',
       manifest({ autoscalerRef: { ...autoscalerRef, kind: 'ScaledObject' } }),
     ],
     [
-      'spec.analysis.iterations: a release by iterations (blue/green or A/B) is not supported yet; ' +
-        'use stepWeight or stepWeights',
-      analysing({ stepWeight: undefined, iterations: 5 }),
+      'spec.provider: the provider nginx is not supported yet; use one of istio, kubernetes',
+      manifest({ provider: 'nginx' }),
     ],
     [
-      'spec.analysis.match: a release to matching requests (A/B) is not supported yet; ' +
-        'use stepWeight or stepWeights, and remove it',
-      analysing({ match: [{ headers: { a: { exact: 'b' } } }] }),
+      'spec.analysis.match: istio with spec.service.appProtocol tcp cannot tell requests apart; remove it, or use HTTP, ' +
+        'or one of istio',
+      by('istio', { iterations: 5, match }, { appProtocol: 'TCP' }),
     ],
     [
-      'spec.analysis.mirror: mirrored traffic is not supported yet; remove it or set it to false',
-      analysing({ mirror: true }),
+      'spec.analysis.mirror: the provider kubernetes cannot mirror traffic; remove it, or use one of istio',
+      by('kubernetes', { iterations: 5, mirror: true }),
     ],
-    ['spec.analysis.sessionAffinity: session affinity is not supported yet; remove it', affinity({})],
     [
-      'spec.revertOnDeletion: putting the target back on deletion is not supported yet; remove it or set it to false',
-      manifest({ revertOnDeletion: true }),
+      'spec.analysis.sessionAffinity: the provider kubernetes cannot keep users on one side; remove it, or use one of istio',
+      by('kubernetes', { iterations: 5, sessionAffinity: { cookieName: 'c' } }),
     ],
   ])('%s', (message, object) => {
     expect(errors(object)).toMatchObject([{ message, field: message.split(':')[0] }]);
@@ -156,20 +159,18 @@ describe('refuses what this version cannot do, naming what it can', () => {
     expect(ids(errors(manifest(), { meshProvider: 'linkerd' }))).toEqual(['unsupported-provider']);
   });
 
-  it('and nothing that is switched off', () => {
-    const { canary } = parseCanary(
-      manifest({
-        revertOnDeletion: false,
-        autoscalerRef,
-        analysis: { interval: '1m', threshold: 5, iterations: 0, mirror: false, match: [] },
-      }),
-    ) as Extract<ReturnType<typeof parseCanary>, { canary: unknown }>;
-    expect(unsupported(canary, settings)).toEqual([]);
+  it.each([
+    ['A/B testing with Istio', by('istio', { iterations: 5, match })],
+    ['a mirrored canary with Istio', by('istio', { stepWeight: 10, mirror: true })],
+    ['weights without a mesh, which are left out and told', by('kubernetes', { stepWeight: 10, match })],
+    ['putting things back on deletion', manifest({ revertOnDeletion: true })],
+  ])('and not %s', (_, object) => {
+    expect(errors(object)).toEqual([]);
   });
 
   it('after everything that Flagger refuses, for the first error is the one people see', () => {
-    const object = manifest({ targetRef: knative, revertOnDeletion: true });
-    expect(ids(errors(object))).toEqual(['knative-provider', 'unsupported-target', 'unsupported-revert-on-deletion']);
+    const object = manifest({ provider: 'nginx', targetRef: knative });
+    expect(ids(errors(object))).toEqual(['knative-provider', 'unsupported-target', 'unsupported-provider']);
   });
 });
 
@@ -248,15 +249,6 @@ describe('warns, and keeps nothing from being acted on', () => {
     const found = warnings(analysing({ webhooks: [hook({ url: 'https//chat/T0/hush' })] }));
     expect(found).toHaveLength(1);
     expect(JSON.stringify(found)).not.toContain('hush');
-  });
-
-  it.each<[string, string, Json]>([
-    ['match-not-routed', 'linkerd', { iterations: 5, match: [{ sourceLabels: { a: 'b' } }] }],
-    ['mirror-not-routed', 'nginx', { stepWeight: 10, mirror: true }],
-    ['mirror-not-routed', 'gatewayapi:v1', { stepWeight: 10, mirror: true }],
-  ])('%s by %s', (id, provider, analysis) => {
-    const object = manifest({ provider, analysis: { interval: '1m', threshold: 5, ...analysis } });
-    expect(ids(warnings(object))).toContain(id);
   });
 
   it.each<[string, Json]>([

@@ -71,24 +71,11 @@ function* notesOnWeights(canary: Canary): Generator<Note> {
   }
 }
 
-/** Routers that can do more than weights. @see routers spec 20 */
-const mirroring = /^(istio|gatewayapi:)/;
-const matching = /^(istio|gatewayapi:|contour|gloo|nginx|appmesh)/;
-
 function* notesOnStrategy(canary: Canary, provider: string): Generator<Note> {
-  const { match = [], iterations = 0, mirror } = analysisOf(canary);
+  const { match = [], iterations = 0 } = analysisOf(canary);
   const { hosts = [], gateways = [], delegation } = canary.spec.service ?? {};
   if (match.length > 0 && iterations <= 0) {
     yield ['match-without-iterations', 'spec.analysis.match', 'needs iterations beside it to make an A/B test'];
-  }
-  if (match.length > 0 && iterations > 0 && !matching.test(provider)) {
-    yield ['match-not-routed', 'spec.analysis.match', `${provider} cannot route by it: all requests go to the canary`];
-  }
-  if (mirror && !mirroring.test(provider)) {
-    yield ['mirror-not-routed', 'spec.analysis.mirror', `${provider} cannot mirror; remove it`];
-  }
-  if (mirror && provider.startsWith('gatewayapi:') && iterations <= 0) {
-    yield ['mirror-not-routed', 'spec.analysis.mirror', `${provider} mirrors with iterations only; remove it`];
   }
   if (delegation && provider === 'istio' && hosts.length + gateways.length > 0) {
     const field = 'spec.service.delegation';

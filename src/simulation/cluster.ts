@@ -15,7 +15,8 @@ const podTick = 1;
 export function observe({ world, script }: Simulated, metricsProviders: boolean): Observation {
   if (world.deleted) return { drift: [] };
   const { settings, generation, status, stalled } = world;
-  const canary = { uid: 'uid', generation, deleting: false, settings, status, stalled };
+  const { deleting, finalizer } = world;
+  const canary = { uid: 'uid', generation, deleting, finalizer, settings, status, stalled };
   if (world.targetMissing) {
     const message = 'deployment shop.prod get query error: deployments.apps "shop" not found';
     return { canary, drift: [], problem: { reason: 'NotFound', message } };
@@ -96,8 +97,12 @@ export function doStep({ world, script, lines }: Simulated, step: Step): string 
       return;
     case 'ensure-routes':
     case 'set-weights':
-      if (world.routes?.canary !== step.weights.canary) lines.push({ at: now, kind: 'weights', ...step.weights });
-      world.routes = step.weights;
+      if (world.routes?.canary !== step.weights.canary || world.routes.mirrored !== step.weights.mirrored) {
+        lines.push({ at: now, kind: 'weights', ...step.weights });
+      }
+      // Without a router that divides traffic all of it stays where it is.
+      world.routes = world.settings.splitsTraffic ? step.weights : { primary: 100, canary: 0 };
+      world.cookies = step.cookies;
       world.weights = step.weights;
       world.drift = [];
       return;
@@ -124,6 +129,23 @@ export function doStep({ world, script, lines }: Simulated, step: Step): string 
       }
       return;
     }
+    case 'revert-target':
+      if (world.targetReplicas === 0) {
+        world.targetReplicas = 1;
+        rollTarget(world, script.behaviour);
+      }
+      return;
+    case 'revert-apex':
+    case 'revert-routes':
+      lines.push({ at: now, kind: 'reverted', what: step.do });
+      return;
+    case 'set-finalizer':
+      world.finalizer = step.present;
+      if (world.deleting && !step.present) {
+        world.deleted = true;
+        lines.push({ at: now, kind: 'reverted', what: 'gone' });
+      }
+      return;
     case 'record-event':
       lines.push({ at: now, kind: 'event', type: step.event.type, message: step.event.message });
       return;

@@ -1,4 +1,4 @@
-import type { CanaryStatus, Phase, Settings, Weights } from '../workflows/domain/observation.ts';
+import type { CanaryStatus, Cookies, Phase, Settings, Weights } from '../workflows/domain/observation.ts';
 import type { Order, OrderKind } from '../workflows/domain/orders.ts';
 import type { HookCall, Step } from '../workflows/domain/plan.ts';
 import type { Action, Outcome, Release } from '../workflows/domain/state.ts';
@@ -28,7 +28,9 @@ export interface Script {
   /** What happens from outside, at these milliseconds. */
   readonly acts?: readonly Act[];
   /** Where the play starts instead of a Canary that was just applied. */
-  readonly start?: Partial<Pick<State, 'status' | 'weights' | 'primaryRevision' | 'targetReplicas'>>;
+  readonly start?: Partial<
+    Pick<State, 'status' | 'weights' | 'primaryRevision' | 'targetReplicas' | 'deleting' | 'finalizer'>
+  >;
   /** Milliseconds after which the play is cut, in case it does not end. */
   readonly endMs?: number;
 }
@@ -61,6 +63,9 @@ export interface State {
   primarySince: number;
   routes: Weights | undefined;
   weights: Weights;
+  cookies: Cookies | undefined;
+  deleting: boolean;
+  finalizer: boolean;
   status: CanaryStatus;
   stalled: string | undefined;
   drift: string[];
@@ -76,7 +81,14 @@ export interface State {
 /** One line of what happened. */
 export type Line =
   | { readonly at: number; readonly kind: 'event'; readonly type: 'Normal' | 'Warning'; readonly message: string }
-  | { readonly at: number; readonly kind: 'weights'; readonly primary: number; readonly canary: number }
+  | {
+      readonly at: number;
+      readonly kind: 'weights';
+      readonly primary: number;
+      readonly canary: number;
+      readonly mirrored?: true;
+    }
+  | { readonly at: number; readonly kind: 'reverted'; readonly what: string }
   | { readonly at: number; readonly kind: 'phase'; readonly phase: Phase; readonly status: CanaryStatus }
   | { readonly at: number; readonly kind: 'action'; readonly action: string }
   | { readonly at: number; readonly kind: 'alert'; readonly severity: string; readonly message: string };

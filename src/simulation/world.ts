@@ -47,6 +47,9 @@ class Stage {
       primarySince: 0,
       routes: undefined,
       weights: { primary: 100, canary: 0 },
+      cookies: undefined,
+      deleting: false,
+      finalizer: false,
       status: { phase: '', canaryWeight: 0, failedChecks: 0, iterations: 0, lastAppliedSpec: '', lastPromotedSpec: '' },
       stalled: undefined,
       drift: [],
@@ -217,7 +220,9 @@ class Stage {
     return world.settings.analysis.metrics.map(({ name }): Reading => {
       if (down !== undefined) return { name, failure: 'unavailable', error: down };
       const value = name in readings ? readings[name] : 100;
-      if (value !== undefined && world.weights.canary > 0) return { name, value };
+      const { weights, settings } = world;
+      const isReached = weights.canary > 0 || weights.mirrored || settings.analysis.strategy !== 'canary';
+      if (value !== undefined && isReached) return { name, value };
       return { name, failure: 'no-values', error: 'running query failed: no values found' };
     });
   }

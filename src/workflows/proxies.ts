@@ -1,6 +1,7 @@
 import { ActivityCancellationType, proxyActivities, type ActivityOptions } from '@temporalio/workflow';
 import type { Activities } from '../activities/contract.ts';
 import { nonRetryableTypes } from '../errors.ts';
+import { planTimeoutMs } from './domain/plan.ts';
 
 /*
  * Timeouts and retries say what kind of failure is tolerable, so there are as many proxies as kinds. An outage of the API
@@ -19,7 +20,9 @@ export const { look } = proxyActivities<Activities>({
 
 /** Writes are short, say "set to" and never "add", and are finished before anything else is done. */
 const writes: ActivityOptions = {
-  startToCloseTimeout: '30 seconds',
+  startToCloseTimeout: planTimeoutMs,
+  // A plan that is lost with its worker is begun again by another one well before that.
+  heartbeatTimeout: '10 seconds',
   retry: { ...patient, nonRetryableErrorTypes },
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 };

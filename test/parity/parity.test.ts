@@ -25,7 +25,7 @@ describe('a release that Flagger was recorded doing', () => {
 
 function compare({ settings, ...recording }: Recording, lines: readonly Line[]): string[] {
   const ours = lines.flatMap((line): WeightAt[] =>
-    line.kind === 'weights' ? [{ second: line.at / 1_000, canary: line.canary }] : [],
+    line.kind === 'weights' ? [{ second: line.at / 1_000, canary: line.canary, mirrored: line.mirrored ?? false }] : [],
   );
   const { intervalMs } = settings.analysis;
   const named = (name: string, before: readonly string[], after: readonly string[]) =>
@@ -41,7 +41,7 @@ function compare({ settings, ...recording }: Recording, lines: readonly Line[]):
 const isNoReadiness = (event: string) => !isReadiness(event);
 
 function weightChanges(weights: readonly WeightAt[]): string[] {
-  return changes(weights.map(({ canary }) => `${canary}`));
+  return changes(weights.map(({ canary, mirrored }) => `${canary}${mirrored ? ' mirrored' : ''}`));
 }
 
 /** Weights that made room for a higher one before they had been in force for an interval, with room for jitter. */

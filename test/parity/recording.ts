@@ -25,6 +25,7 @@ export interface Recording {
 export interface WeightAt {
   readonly second: number;
   readonly canary: number;
+  readonly mirrored: boolean;
 }
 
 export interface RecordedAct {
@@ -77,13 +78,17 @@ function eventOf({ kind, what }: Row): string[] {
 }
 
 function weightOf({ second, kind, what }: Row): WeightAt[] {
-  const weight = /canary=(\d+)/.exec(what)?.[1];
-  return kind === 'VirtualService' && weight !== undefined ? [{ second, canary: Number(weight) }] : [];
+  // Rules that keep users where they are come before the one that divides the rest.
+  const weight = [...what.matchAll(/canary=(\d+)/g)].at(-1)?.[1];
+  if (kind !== 'VirtualService' || weight === undefined || what.startsWith('deleted ')) return [];
+  return [{ second, canary: Number(weight), mirrored: what.includes('mirror=') }];
 }
 
 function statusOf({ kind, what }: Row): string[] {
-  const [, phase, weight, failed] = /^phase=(\w*) weight=(\d+) failed=(\d+)/.exec(what) ?? [];
-  return kind === 'Canary' && phase !== undefined ? [`${phase} ${weight} ${failed}`] : [];
+  const [, phase, weight, failed, iterations] =
+    /^phase=(\w*) weight=(\d+) failed=(\d+) iterations=(-?\d+)/.exec(what) ?? [];
+  const counted = Number(iterations) > 0 ? ` iteration ${iterations}` : '';
+  return kind === 'Canary' && phase !== undefined ? [`${phase} ${weight} ${failed}${counted}`] : [];
 }
 
 function recordedActs(rows: readonly Row[]): RecordedAct[] {
@@ -121,9 +126,11 @@ interface RecordedCanary {
   readonly spec: {
     readonly progressDeadlineSeconds: number;
     readonly skipAnalysis?: boolean;
+    readonly revertOnDeletion?: boolean;
     readonly autoscalerRef?: unknown;
     readonly analysis: Partial<AnalysisSettings> & {
       readonly interval: string;
+      readonly match?: readonly object[];
       readonly metrics: readonly { readonly name: string; readonly thresholdRange: { min?: number; max?: number } }[];
       readonly webhooks: readonly { readonly name: string; readonly type?: HookType }[];
     };
@@ -134,7 +141,13 @@ function readSettings(yaml: string): Settings {
   const documents = parseAllDocuments(yaml).map((document) => document.toJS() as RecordedCanary);
   const canary = documents.find(({ kind }) => kind === 'Canary');
   if (!canary) throw new Error('objects.yaml has no Canary');
-  const { progressDeadlineSeconds, skipAnalysis = false, autoscalerRef, analysis } = canary.spec;
+  const {
+    progressDeadlineSeconds,
+    skipAnalysis = false,
+    revertOnDeletion = false,
+    autoscalerRef,
+    analysis,
+  } = canary.spec;
   const [, count, unit] = /^(\d+)([sm])$/.exec(analysis.interval) ?? [];
   return {
     target: { kind: 'Deployment', name: 'shop' },
@@ -142,23 +155,33 @@ function readSettings(yaml: string): Settings {
     suspend: false,
     skipAnalysis,
     hasAutoscaler: autoscalerRef !== undefined,
+    revertOnDeletion,
+    splitsTraffic: true,
+    parks: true,
     progressDeadlineSeconds,
     listeners: { alerts: false, events: false },
     drainMs: 1_000,
     analysis: {
-      strategy: 'canary',
+      strategy: strategyOf(analysis),
       intervalMs: Number(count) * (unit === 'm' ? 60_000 : 1_000),
       threshold: analysis.threshold ?? 1,
       maxWeight: analysis.maxWeight ?? 100,
       stepWeight: analysis.stepWeight ?? 0,
       stepWeights: analysis.stepWeights ?? [],
       stepWeightPromotion: analysis.stepWeightPromotion ?? 0,
-      iterations: 0,
-      mirror: false,
+      iterations: analysis.iterations ?? 0,
+      mirror: analysis.mirror ?? false,
+      ...(analysis.sessionAffinity ? { sessionAffinity: analysis.sessionAffinity } : {}),
+      remarks: [],
       metrics: analysis.metrics.map(check),
       hooks: analysis.webhooks.map(hook),
     },
   };
+}
+
+function strategyOf({ iterations = 0, match = [] }: RecordedCanary['spec']['analysis']): AnalysisSettings['strategy'] {
+  if (iterations === 0) return 'canary';
+  return match.length > 0 ? 'ab-testing' : 'blue-green';
 }
 
 function check({

@@ -79,6 +79,9 @@ function deed(
     case 'controller killed 3 s after the step began, started again after 2 s':
       // A worker that is gone leaves the release where it is: what it was asked for is done by the next one.
       return unseen((world) => void (world.downUntil = world.now + 5_000));
+    case 'canary deleted':
+    case 'release': // the recorder called it so where a deletion was all there was
+      return { do: (world) => void (world.deleted = true) };
     case 'suspended':
       return { do: (world) => suspend(world, true) };
     case 'resumed':

@@ -20,7 +20,8 @@ beforeAll(async () => {
 });
 
 for (const [provider, create] of routers) {
-  routerContract(provider, create, async () => {
+  const capabilities = routerWorlds.get(provider)!(testDeps(memoryKubernetes()), 'prod');
+  routerContract(provider, create, capabilities, async () => {
     const { namespace, uid } = await owner();
     return routerWorlds.get(provider)!(deps(), namespace, uid);
   });

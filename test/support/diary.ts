@@ -112,7 +112,9 @@ interface Status {
 /** The weight that a VirtualService gives to a host. */
 export function canaryWeight(route: KubernetesObject, host: string): number {
   const { http = [] } = route.spec as { http?: { route?: { destination: { host: string }; weight?: number }[] }[] };
-  return http.at(-1)?.route?.find(({ destination }) => destination.host === host)?.weight ?? 0;
+  // Rules that keep users where they are come before it, and what sends everybody else to the primary after it.
+  const weights = http.map(({ route = [] }) => route.find(({ destination }) => destination.host === host)?.weight);
+  return weights.findLast((weight) => weight !== undefined) ?? 0;
 }
 
 /** The image of a Deployment's first container. */

@@ -16,6 +16,7 @@ export function observed(
       uid: 'uid',
       generation: 1,
       deleting: false,
+      finalizer: false,
       settings: rules,
       status: {
         phase: 'Progressing',

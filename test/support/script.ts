@@ -15,6 +15,9 @@ export function settings(analysis: Partial<AnalysisSettings> = {}, more: Partial
     suspend: false,
     skipAnalysis: false,
     hasAutoscaler: false,
+    revertOnDeletion: false,
+    splitsTraffic: true,
+    parks: true,
     progressDeadlineSeconds: 60,
     listeners: { alerts: true, events: false },
     drainMs: 1_000,
@@ -30,6 +33,7 @@ export function settings(analysis: Partial<AnalysisSettings> = {}, more: Partial
       mirror: false,
       metrics: [{ name: 'request-success-rate', kind: 'success-rate', hasRange: true, min: 99 }],
       hooks: [],
+      remarks: [],
       ...analysis,
     },
     ...more,
@@ -95,13 +99,13 @@ export function weights(lines: readonly Line[], fromMs = 0): number[] {
   return lines.flatMap((line) => (line.kind === 'weights' && line.at >= fromMs ? [line.canary] : []));
 }
 
-/** `<phase> <weight> <failed checks>` at each write of the status. */
+/** `<phase> <weight> <failed checks>` at each write of the status, and `iteration <n>` where there are any. */
 export function statuses(lines: readonly Line[], fromMs = 0): string[] {
-  return lines.flatMap((line) =>
-    line.kind === 'phase' && line.at >= fromMs
-      ? [`${line.phase} ${line.status.canaryWeight} ${line.status.failedChecks}`]
-      : [],
-  );
+  return lines.flatMap((line) => {
+    if (line.kind !== 'phase' || line.at < fromMs) return [];
+    const { canaryWeight, failedChecks, iterations } = line.status;
+    return [`${line.phase} ${canaryWeight} ${failedChecks}${iterations > 0 ? ` iteration ${iterations}` : ''}`];
+  });
 }
 
 export function alerts(lines: readonly Line[], fromMs = 0): string[] {

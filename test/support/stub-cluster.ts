@@ -14,6 +14,7 @@ export interface StubCluster {
   replicas: number;
   /** The Canary is gone. */
   deleted: boolean;
+  finalizer: boolean;
   ready: boolean;
   routes: Weights | undefined;
   /** What the check reads; undefined makes the analysis wait for as long as it is. */
@@ -48,6 +49,7 @@ export function stubCluster(more: Partial<Settings> = {}, analysis: Partial<Sett
     primaryRevision: 'v1:1',
     replicas: 0,
     deleted: false,
+    finalizer: false,
     ready: true,
     routes: { primary: 100, canary: 0 },
     successRate: 100,
@@ -65,7 +67,14 @@ export function stubCluster(more: Partial<Settings> = {}, analysis: Partial<Sett
   const observe = (): Observation => (cluster.deleted ? { drift: [] } : present());
 
   const present = (): Observation => ({
-    canary: { uid: 'uid', generation: 1, deleting: false, settings: cluster.settings, status: cluster.status },
+    canary: {
+      uid: 'uid',
+      generation: 1,
+      deleting: false,
+      finalizer: cluster.finalizer,
+      settings: cluster.settings,
+      status: cluster.status,
+    },
     target: {
       revision: cluster.revision,
       replicas: cluster.replicas,
@@ -113,6 +122,14 @@ export function stubCluster(more: Partial<Settings> = {}, analysis: Partial<Sett
       case 'record-event':
         cluster.events.push(step.event.message);
         return undefined;
+      case 'revert-target':
+        cluster.replicas ||= 1;
+        return undefined;
+      case 'set-finalizer':
+        cluster.finalizer = step.present;
+        return undefined;
+      case 'revert-apex':
+      case 'revert-routes':
       case 'ensure-services':
       case 'ensure-primary':
       case 'ensure-autoscaler':

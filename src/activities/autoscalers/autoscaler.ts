@@ -11,8 +11,22 @@ export interface Autoscaler {
    */
   drift(canary: Canary): Promise<readonly string[]>;
 
-  /** Creates the primary's scaler, and with `update` also copies what changed since. Fails as `drift` does. */
-  ensure(canary: Canary, mode: 'create' | 'update'): Promise<void>;
+  /**
+   * Creates the primary's scaler, and with `update` also copies what changed since. Fails as `drift` does.
+   *
+   * @param floor replicas below which the primary's scaler must not go, 0 for its own minimum again; undefined leaves
+   *   in force what was asked for last. Never above the scaler's own maximum. What is in force is no drift.
+   */
+  ensure(canary: Canary, mode: 'create' | 'update', floor?: number): Promise<void>;
+
+  /** Replicas below which the target's scaler does not go; 0 when it may scale to nothing, undefined when not known. */
+  minimum(canary: Canary): Promise<number | undefined>;
+
+  /** Keeps the target's scaler from scaling up a target that is parked. A scaler that is missing counts as paused. */
+  pause(canary: Canary): Promise<void>;
+
+  /** Ends `pause`. A scaler that is missing counts as resumed. */
+  resume(canary: Canary): Promise<void>;
 }
 
 export type CreateAutoscaler = (deps: Deps) => Autoscaler;

@@ -74,6 +74,35 @@ describe('the autoscaler of the primary', () => {
     expect(await hpa(kubernetes).drift(edited)).toEqual(['HorizontalPodAutoscaler shop-primary']);
   });
 
+  it('has a floor for as long as it is asked for, whatever else is copied meanwhile', async () => {
+    const kubernetes = await created();
+    const floor = () => [
+      primaryOf(kubernetes).spec.minReplicas,
+      primaryOf(kubernetes).metadata.annotations?.['serin.dev/minimum-replicas'],
+    ];
+    await hpa(kubernetes).ensure(canary, 'update', 3);
+    expect(floor()).toEqual([3, '3']);
+    expect(await hpa(kubernetes).drift(canary)).toEqual([]);
+    (kubernetes.peek('HorizontalPodAutoscaler', 'shop') as Loose).spec.maxReplicas = 10;
+    await hpa(kubernetes).ensure(canary, 'update');
+    expect(floor()).toEqual([3, '3']);
+    await hpa(kubernetes).ensure(canary, 'update', 0);
+    expect(floor()).toEqual([2, undefined]);
+  });
+
+  it('has a floor from its creation on, and none above its maximum', async () => {
+    const kubernetes = memoryKubernetes(shopHpa());
+    await hpa(kubernetes).ensure(canary, 'create', 9);
+    expect(primaryOf(kubernetes).spec).toMatchObject({ minReplicas: 4, maxReplicas: 4 });
+    expect(await hpa(kubernetes).drift(canary)).toEqual([]);
+  });
+
+  it('tells the minimum of the source', async () => {
+    expect(await hpa(memoryKubernetes(shopHpa())).minimum(canary)).toBe(2);
+    expect(await hpa(memoryKubernetes(shopHpa({ minReplicas: undefined }))).minimum(canary)).toBe(1);
+    expect(await hpa(memoryKubernetes()).minimum(canary)).toBeUndefined();
+  });
+
   it('takes a minimum that is not given for one', async () => {
     const kubernetes = await created(shopHpa({ minReplicas: undefined }));
     expect(primaryOf(kubernetes).spec.minReplicas).toBe(1);

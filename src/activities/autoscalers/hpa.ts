@@ -8,6 +8,7 @@ import type { Deps } from '../deps.ts';
 import { controllerOf, isControlledBy, keptByPrefix, ownerReference } from '../ownership.ts';
 import { sameJson } from '../revision.ts';
 import type { Autoscaler } from './autoscaler.ts';
+import { floorOf, raised, withFloor } from './floor.ts';
 
 interface Hpa extends KubernetesObject {
   spec: {
@@ -28,22 +29,35 @@ export function createHpa({ kubernetes, settings }: Deps): Autoscaler {
   return {
     async drift(canary) {
       const { wanted, live } = await read(canary);
-      return live && sameJson(updated(live, wanted), live) ? [] : [`HorizontalPodAutoscaler ${wanted.metadata.name}`];
+      return live && sameJson(updated(live, wanted, floorOf(live.metadata)), live)
+        ? []
+        : [`HorizontalPodAutoscaler ${wanted.metadata.name}`];
     },
 
-    async ensure(canary, mode) {
+    async ensure(canary, mode, floor) {
       await retryOnConflict(async () => {
         const { wanted, live } = await read(canary);
         const what = `HorizontalPodAutoscaler v2 ${wanted.metadata.name}.${canary.metadata.namespace}`;
         if (!live) {
-          await during(`creating ${what} failed`, () => kubernetes.create(resources.horizontalPodAutoscalers, wanted));
+          await during(`creating ${what} failed`, () =>
+            kubernetes.create(resources.horizontalPodAutoscalers, floored(wanted, floor ?? 0)),
+          );
           return;
         }
-        const next = updated(live, wanted);
+        const next = updated(live, wanted, floor ?? floorOf(live.metadata));
         if (mode === 'create' || sameJson(next, live)) return;
         await during(`updating ${what} failed`, () => kubernetes.replace(resources.horizontalPodAutoscalers, next));
       });
     },
+
+    async minimum(canary) {
+      const source = await get(canary, canary.spec.autoscalerRef?.name ?? '');
+      return source && (source.spec.minReplicas ?? 1);
+    },
+
+    // It leaves alone what has no replicas, and goes on by itself once there are some.
+    pause: () => Promise.resolve(),
+    resume: () => Promise.resolve(),
   };
 
   async function read(canary: Canary): Promise<{ wanted: Hpa; live: Hpa | undefined }> {
@@ -104,15 +118,24 @@ function primaryHpa(canary: Canary, source: Hpa, { includeLabelPrefix }: Setting
 }
 
 /** What the live one becomes. Labels and annotations of others stay on it. */
-function updated(live: Hpa, wanted: Hpa): Hpa {
-  const { minReplicas, maxReplicas, metrics, behavior } = wanted.spec;
+function updated(live: Hpa, wanted: Hpa, floor: number): Hpa {
+  const { minReplicas, maxReplicas, metrics, behavior } = floored(wanted, floor).spec;
   return {
     ...live,
     metadata: {
       ...live.metadata,
       labels: { ...live.metadata.labels, ...wanted.metadata.labels },
-      annotations: { ...live.metadata.annotations, ...wanted.metadata.annotations },
+      annotations: withFloor({ ...live.metadata.annotations, ...wanted.metadata.annotations }, floor),
     },
     spec: { ...live.spec, minReplicas, maxReplicas, metrics, behavior },
+  };
+}
+
+function floored(wanted: Hpa, floor: number): Hpa {
+  const { minReplicas = 1, maxReplicas } = wanted.spec;
+  return {
+    ...wanted,
+    metadata: { ...wanted.metadata, annotations: withFloor(wanted.metadata.annotations, floor) },
+    spec: { ...wanted.spec, minReplicas: raised(minReplicas, maxReplicas, floor) },
   };
 }

@@ -8,7 +8,8 @@ import { routerFor, routers } from './index.ts';
 const memoryDeps = () => testDeps(memoryKubernetes());
 
 for (const [provider, create] of routers) {
-  routerContract(provider, create, async () => routerWorlds.get(provider)!(memoryDeps(), 'prod'));
+  const world = () => routerWorlds.get(provider)!(memoryDeps(), 'prod');
+  routerContract(provider, create, world(), () => Promise.resolve(world()));
 }
 
 describe('the index of routers', () => {
@@ -21,6 +22,7 @@ describe('the index of routers', () => {
       'drift',
       'ensure',
       'getWeights',
+      'revert',
       'setWeights',
     ]);
   });

@@ -1,10 +1,14 @@
 import { failure } from '../../errors.ts';
 import type { Deps } from '../deps.ts';
 import { istio } from './istio.ts';
+import { kubernetes } from './kubernetes.ts';
 import type { CreateRouter, Router } from './router.ts';
 
 /** Routers by the name that `spec.provider`, or else the mesh provider setting, gives them. */
-export const routers: ReadonlyMap<string, CreateRouter> = new Map([['istio', istio]]);
+export const routers: ReadonlyMap<string, CreateRouter> = new Map([
+  ['istio', istio],
+  ['kubernetes', kubernetes],
+]);
 
 /**
  * The router of a provider.

@@ -1,13 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { shopWith as canary } from '../../../test/contracts/router-worlds.ts';
-import {
-  destinationRuleSpec,
-  routesOf,
-  virtualServiceSpec,
-  weightsIn,
-  withoutTraffic,
-  type Route,
-} from './istio-spec.ts';
+import type { Cookies } from '../../workflows/domain/observation.ts';
+import { routesOf, type Destination, type Route } from './istio-routes.ts';
+import { destinationRuleSpec, virtualServiceSpec, weightsIn, withoutTraffic } from './istio-spec.ts';
 
 const start = { primary: 100, canary: 0 };
 
@@ -117,24 +112,6 @@ describe('the VirtualService of a Canary', () => {
       }),
     );
   });
-
-  it.each([
-    ['match', { match: [{ headers: { 'x-user': { exact: 'test' } } }], iterations: 2, stepWeight: undefined }],
-    ['mirror', { mirror: true }],
-    ['sessionAffinity', { sessionAffinity: { cookieName: 'sid' } }],
-  ])('refuses analysis.%s, which it would otherwise ignore without a word', (field, analysis) => {
-    expect(() => virtualServiceSpec(canary({}, analysis), start)).toThrow(
-      expect.objectContaining({ type: 'InvalidSpec', message: expect.stringContaining(`spec.analysis.${field}`) }),
-    );
-  });
-
-  it.each([
-    ['no match', {}],
-    ['an empty match', { match: [] }],
-    ['mirror off', { mirror: false }],
-  ])('has nothing against %s', (_, analysis) => {
-    expect(() => virtualServiceSpec(canary({}, analysis), start)).not.toThrow();
-  });
 });
 
 describe('the VirtualService of a TCP service', () => {
@@ -171,7 +148,143 @@ describe('the VirtualService of a TCP service', () => {
       match: [{ headers: { x: { exact: '1' } } }],
       sessionAffinity: { cookieName: 'sid' },
     };
-    expect(() => virtualServiceSpec(canary(tcp, analysis), start)).not.toThrow();
+    const spec = virtualServiceSpec(canary(tcp, analysis), {
+      ...start,
+      mirrored: true,
+      cookies: { previous: 'sid=a' },
+    });
+    expect(spec).toEqual(virtualServiceSpec(canary(tcp), start));
+  });
+});
+
+const toPrimary = (weight: number) => ({ destination: { host: 'shop-primary' }, weight });
+const toCanary = (weight: number) => ({ destination: { host: 'shop-canary' }, weight });
+const routes = (spec: object) => (spec as { http: readonly Route[] }).http;
+
+describe('the routes of an A/B test', () => {
+  const match = [{ headers: { 'x-user': { exact: 'a' } } }, { headers: { 'x-user': { exact: 'b' } } }];
+  const own = [{ uri: { prefix: '/podinfo' }, headers: { host: { exact: 'h' } } }];
+
+  it('TestIstioRouter_ABTest: the canary is no destination of requests that do not match', () => {
+    const asked = canary({}, { iterations: 5, match });
+    expect(routesOf(asked, { primary: 0, canary: 100 })).toEqual({
+      http: [{ match, route: [toPrimary(0), toCanary(100)] }, { route: [toPrimary(0)] }],
+    });
+    expect(routes(routesOf(asked, start))[1]).toEqual({ route: [toPrimary(100)] });
+  });
+
+  it('TestIstioRouter_Match: every condition goes with every match of the service, whose headers it replaces', () => {
+    const [matching, others] = routes(routesOf(canary({ match: own }, { iterations: 5, match }), start));
+    expect(matching!.match).toEqual([
+      { uri: { prefix: '/podinfo' }, headers: { 'x-user': { exact: 'a' } } },
+      { uri: { prefix: '/podinfo' }, headers: { 'x-user': { exact: 'b' } } },
+    ]);
+    expect(others!.match).toEqual(own);
+  });
+
+  it('carry everything else that the service asks for', () => {
+    for (const route of routes(routesOf(canary(meshService, { iterations: 5, match }), start))) {
+      expect(route).toMatchObject({ retries: meshService.retries, headers: meshService.headers });
+    }
+  });
+});
+
+describe('a mirror', () => {
+  it.each([
+    [0, {}],
+    [10, { mirrorPercentage: { value: 10 } }],
+    [50, { mirrorPercentage: { value: 50 } }],
+  ])('TestIstioRouter_SetRoutes/mirror: of weight %i says its share when it is not all', (mirrorWeight, share) => {
+    const asked = canary({}, { mirror: true, mirrorWeight });
+    expect(routesOf(asked, { ...start, mirrored: true })).toEqual({
+      http: [{ route: [toPrimary(100), toCanary(0)], mirror: { host: 'shop-canary' }, ...share }],
+    });
+    expect(httpOf(routesOf(asked, start))).not.toHaveProperty('mirror');
+  });
+
+  it('is on the route for everybody, not on the one for users with a cookie', () => {
+    const asked = canary({}, { mirror: true, sessionAffinity: { cookieName: 'sid' } });
+    const [sticky, weighted] = routes(routesOf(asked, { ...start, mirrored: true, cookies: { previous: 'sid=abc' } }));
+    expect(sticky).not.toHaveProperty('mirror');
+    expect(weighted!.mirror).toEqual({ host: 'shop-canary' });
+  });
+});
+
+describe('the routes of session affinity', () => {
+  const attributes = {
+    cookieName: 'sid',
+    maxAge: 300,
+    domain: 'example.com',
+    httpOnly: true,
+    partitioned: true,
+    path: '/app',
+    sameSite: 'Strict' as const,
+    secure: true,
+  };
+  const cookies: Cookies = { canary: 'sid=AbCdEfGhIj', primary: 'pid=KlMnOpQrSt' };
+  const offered = ({ headers }: Destination) =>
+    (headers as { response?: { add?: Record<string, string> } } | undefined)?.response?.add?.['Set-Cookie'];
+  const regexOf = ({ match }: Route) =>
+    (match?.[0] as { headers?: { Cookie?: { regex?: string } } } | undefined)?.headers?.Cookie?.regex;
+
+  it('TestIstioRouter_SetRoutes/session affinity: the cookie says all that the Canary asks of it', () => {
+    const asked = canary({}, { sessionAffinity: attributes });
+    const [sticky, weighted, ...more] = routes(routesOf(asked, { primary: 90, canary: 10, cookies }));
+    expect(more).toEqual([]);
+    expect(regexOf(sticky!)).toBe('.*sid.*AbCdEfGhIj.*');
+    expect(sticky!.route).toEqual([toPrimary(0), toCanary(100)]);
+    expect(weighted!.route[0]).toEqual(toPrimary(90));
+    expect(offered(weighted!.route[1]!)).toBe(
+      'sid=AbCdEfGhIj; Max-Age=300; Domain=example.com; HttpOnly; Partitioned; Path=/app; SameSite=Strict; Secure',
+    );
+  });
+
+  it('TestIstioRouter_getSessionAffinityRoutes/without primary cookie: two rules, and one to forget with', () => {
+    const asked = canary({}, { sessionAffinity: { cookieName: 'sid', maxAge: 300 } });
+    const rules = routes(routesOf(asked, { primary: 90, canary: 10, cookies }));
+    expect(rules).toHaveLength(2);
+    expect(offered(rules[1]!.route[1]!)).toBe('sid=AbCdEfGhIj; Max-Age=300');
+    const [forget, everybody] = routes(routesOf(asked, { ...start, cookies: { previous: 'sid=AbCdEfGhIj' } }));
+    expect(forget!.headers).toEqual({ response: { add: { 'Set-Cookie': 'sid=AbCdEfGhIj; Max-Age=-1' } } });
+    expect(forget!.route).toEqual(everybody!.route);
+    expect(everybody).not.toHaveProperty('headers');
+  });
+
+  it('TestIstioRouter_getSessionAffinityRoutes/with primary cookie: three rules, the canary’s first', () => {
+    const asked = canary({}, { interval: '15s', sessionAffinity: { cookieName: 'sid', primaryCookieName: 'pid' } });
+    const rules = routes(routesOf(asked, { primary: 90, canary: 10, cookies }));
+    expect(rules.map(regexOf)).toEqual(['.*sid.*AbCdEfGhIj.*', '.*pid.*KlMnOpQrSt.*', undefined]);
+    expect(rules[1]!.route).toEqual([toPrimary(100), toCanary(0)]);
+    expect(rules[2]!.route.map(offered)).toEqual(['pid=KlMnOpQrSt; Max-Age=15', 'sid=AbCdEfGhIj; Max-Age=86400']);
+  });
+
+  it('a cookie to forget does not get into the headers that the service asks for', () => {
+    const headers = { response: { add: { 'x-served-by': 'mesh' } } };
+    const asked = canary({ headers }, { sessionAffinity: { cookieName: 'sid' } });
+    const [forget, everybody] = routes(routesOf(asked, { ...start, cookies: { previous: 'sid=A' } }));
+    expect(everybody!.headers).toEqual(headers);
+    expect(forget!.headers).toEqual({
+      response: { add: { 'x-served-by': 'mesh', 'Set-Cookie': 'sid=A; Max-Age=-1' } },
+    });
+  });
+
+  it('a primary cookie needs an interval that can be read, from the first day on', () => {
+    const asked = canary({}, { sessionAffinity: { cookieName: 'sid', primaryCookieName: 'pid' } });
+    // Older objects may hold what the schema refuses by now.
+    const stored = { ...asked, spec: { ...asked.spec, analysis: { ...asked.spec.analysis, interval: 'soon' } } };
+    expect(() => virtualServiceSpec(stored, start)).toThrow(
+      expect.objectContaining({
+        type: 'InvalidSpec',
+        message: expect.stringMatching(/^failed to parse canary interval: .*spec\.analysis\.interval/),
+      }),
+    );
+  });
+
+  it('signs in the name of a cookie mean themselves', () => {
+    const asked = canary({}, { sessionAffinity: { cookieName: 's+id' } });
+    const [sticky] = routes(routesOf(asked, { primary: 90, canary: 10, cookies: { canary: 's+id=AbC' } }));
+    expect(new RegExp(`^${regexOf(sticky!)!}$`).test('a=b; s+id=AbC')).toBe(true);
+    expect(new RegExp(`^${regexOf(sticky!)!}$`).test('a=b; ssid=AbC')).toBe(false);
   });
 });
 
@@ -235,8 +348,8 @@ describe('what a release changes in a route', () => {
   it('is weights and mirrors, of every route and protocol, and nothing else', () => {
     const route = routesOf(canary(meshService), { primary: 90, canary: 10 }) as { http: [Route] };
     const mirrored = { http: [{ ...route.http[0], mirror: { host: 'shop-canary' }, mirrorPercentage: { value: 25 } }] };
-    const still = withoutTraffic(mirrored);
-    expect(still).toEqual(withoutTraffic(routesOf(canary(meshService), start)));
+    const still = withoutTraffic(canary(meshService), mirrored);
+    expect(still).toEqual(withoutTraffic(canary(meshService), routesOf(canary(meshService), start)));
     expect(JSON.stringify(still)).not.toMatch(/weight|mirror/);
     expect(httpOf(still).retries).toEqual(meshService.retries);
   });

@@ -268,6 +268,35 @@ describe('taking over a VirtualService that was there before', () => {
   });
 });
 
+describe('giving a VirtualService back', () => {
+  const before = { hosts: ['old'], http: [{ route: [{ destination: { host: 'old' } }] }] };
+  const planted = (annotations: object) => cluster(virtualService({ hosts: ['shop'] }, { annotations }));
+
+  it('TestIstioRouter_Finalize: restores the spec that was kept, and the one that kubectl keeps before it', async () => {
+    const { kubernetes, router } = planted({ [original]: JSON.stringify(before) });
+    await router.revert(canary());
+    expect(route(kubernetes).spec).toEqual(before);
+    const applied = { spec: { hosts: ['applied'] } };
+    const both = planted({ [original]: JSON.stringify(before), [kubectl]: JSON.stringify(applied) });
+    await both.router.revert(canary());
+    expect(route(both.kubernetes).spec).toEqual(applied.spec);
+  });
+
+  it('TestIstioRouter_Finalize: leaves alone what it knows no original of', async () => {
+    const { kubernetes, router } = planted({});
+    await router.revert(canary());
+    expect(kubernetes.writes).toEqual([]);
+  });
+
+  it.each([original, kubectl])('names the annotation %s when it cannot be read', async (annotation) => {
+    const { router } = planted({ [annotation]: '{' });
+    await expect(router.revert(canary())).rejects.toMatchObject({
+      type: 'InvalidSpec',
+      message: `VirtualService shop.prod failed to unMarshal annotation ${annotation}; remove or mend it`,
+    });
+  });
+});
+
 describe('moving weights', () => {
   it('TestIstioRouter_SetRoutes/normal: leaves 60/40 and no mirror', async () => {
     const { kubernetes, router } = cluster();

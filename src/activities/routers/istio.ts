@@ -2,15 +2,15 @@ import { resources, type KubernetesObject, type Resource } from '../../clients/k
 import { failure } from '../../errors.ts';
 import type { Canary } from '../../schemas/canary.ts';
 import { serviceNames } from '../../schemas/defaults.ts';
-import type { Weights } from '../../workflows/domain/observation.ts';
+import type { Traffic } from '../../workflows/domain/observation.ts';
+import { during } from '../attempts.ts';
 import type { Deps } from '../deps.ts';
-import { attempt } from './attempt.ts';
-import { difference, omit, pick, type JsonObject } from './compare.ts';
+import { difference, isObject, omit, pick, type JsonObject } from './compare.ts';
+import { routesOf } from './istio-routes.ts';
 import {
   conditionMaps,
   destinationRuleSpec,
   ownedFields,
-  routesOf,
   virtualServiceSpec,
   weightsIn,
   withoutTraffic,
@@ -27,19 +27,22 @@ export const istio: CreateRouter = (deps) => ({
   async drift(canary) {
     const all = await wantedObjects(canary, { primary: 100, canary: 0 }, deps);
     const found = await Promise.all(all.map((wanted) => read(wanted, canary, deps)));
-    const differing = all.filter((wanted, index) => !found[index] || hasDrifted(wanted, found[index]));
+    const differing = all.filter((wanted, index) => !found[index] || hasDrifted(wanted, found[index], canary));
     return differing.map(({ resource, name }) => `${resource.kind} ${name}`);
   },
 
-  async ensure(canary, weights) {
-    const all = await wantedObjects(canary, weights, deps);
+  async ensure(canary, traffic) {
+    const all = await wantedObjects(canary, traffic, deps);
     const stored: KubernetesObject[] = [];
+    const remarks: string[] = [];
     for (const wanted of all) {
       const live = await read(wanted, canary, deps);
+      if (live && wanted.resource.kind === 'VirtualService') remarks.push(...lossesOf(wanted, live, canary));
       stored.push(live ? await repair(wanted, live, canary, deps) : await create(wanted, canary, deps));
     }
     // Only now: a field that is not kept in one object must not hold up the weights in another.
     all.forEach((wanted, index) => assertKept(wanted, stored[index]!, canary));
+    return remarks;
   },
 
   async getWeights(canary) {
@@ -47,7 +50,7 @@ export const istio: CreateRouter = (deps) => ({
     return live && weightsIn(canary, live.spec);
   },
 
-  async setWeights(canary, weights) {
+  async setWeights(canary, traffic) {
     const live = await readRoute(canary, deps);
     const route = routeName(canary);
     if (!live) {
@@ -55,10 +58,19 @@ export const istio: CreateRouter = (deps) => ({
       const text = `virtualservices.networking.istio.io "${apex}" not found`;
       throw failure('NotFound', `${route} get query error ${text}`);
     }
-    const routes = routesOf(canary, weights);
+    const routes = routesOf(canary, traffic);
     if (!difference(routes, pick(live.spec, Object.keys(routes)), 'spec', conditionMaps)) return;
     const moved = { ...live, spec: { ...(live.spec as JsonObject), ...routes } };
-    await attempt(`${route} update failed:`, () => deps.mesh.replace(resources.virtualServices, moved));
+    await during(`${route} update failed`, () => deps.mesh.replace(resources.virtualServices, moved));
+  },
+
+  async revert(canary) {
+    const live = await readRoute(canary, deps);
+    const original = live && originalSpec(live, canary);
+    if (!original || !difference(original, live.spec, 'spec', conditionMaps)) return;
+    await during(`${routeName(canary)} update error`, () =>
+      deps.mesh.replace(resources.virtualServices, { ...live, spec: original }),
+    );
   },
 });
 
@@ -72,9 +84,9 @@ interface Wanted {
 }
 
 /** The three objects in the order in which they are written: a route comes after the rules of its destinations. */
-async function wantedObjects(canary: Canary, weights: Weights, deps: Deps): Promise<Wanted[]> {
+async function wantedObjects(canary: Canary, traffic: Traffic, deps: Deps): Promise<Wanted[]> {
   const names = serviceNames(canary);
-  const spec = await attempt('reconcileVirtualService failed:', () => virtualServiceSpec(canary, weights));
+  const spec = await during('reconcileVirtualService failed', () => virtualServiceSpec(canary, traffic));
   const metadata = await apexMetadata(canary, deps);
   return [
     ...[names.canary, names.primary].map((host) => ({
@@ -88,8 +100,8 @@ async function wantedObjects(canary: Canary, weights: Weights, deps: Deps): Prom
 
 async function read({ resource, name }: Wanted, canary: Canary, deps: Deps): Promise<KubernetesObject | undefined> {
   const { namespace } = canary.metadata;
-  const colon = resource.kind === 'VirtualService' ? '' : ':'; // as Flagger spells it
-  return attempt(`${doing(resource, name, canary)} get query error${colon}`, () =>
+  const space = resource.kind === 'VirtualService' ? ' ' : ''; // and no colon, as Flagger spells it
+  return during(`${doing(resource, name, canary)} get query error${space}`, () =>
     deps.mesh.get(resource, namespace, name),
   );
 }
@@ -102,7 +114,7 @@ async function create(wanted: Wanted, canary: Canary, deps: Deps): Promise<Kuber
     metadata: { name, namespace: canary.metadata.namespace, ...metadata, ...ownership(canary, deps) },
     spec,
   };
-  return attempt(`${doing(resource, name, canary)} create error:`, () =>
+  return during(`${doing(resource, name, canary)} create error`, () =>
     deps.mesh.create(resource, object as KubernetesObject),
   );
 }
@@ -113,7 +125,7 @@ async function create(wanted: Wanted, canary: Canary, deps: Deps): Promise<Kuber
  */
 async function repair(wanted: Wanted, live: KubernetesObject, canary: Canary, deps: Deps) {
   const { resource, name, metadata } = wanted;
-  if (!hasDrifted(wanted, live) && !specDifference(wanted, live)) return live;
+  if (!hasDrifted(wanted, live, canary) && !specDifference(wanted, live)) return live;
   const repaired: KubernetesObject = {
     ...live,
     spec: { ...omit(live.spec, ownedFields[resource.kind]), ...wanted.spec },
@@ -121,16 +133,17 @@ async function repair(wanted: Wanted, live: KubernetesObject, canary: Canary, de
   if (metadata) {
     const annotations = annotationsFor(metadata, live);
     const isSaved = lastApplied in annotations || originalConfiguration in annotations;
-    if (!isSaved && stillDifference(wanted, live)) annotations[originalConfiguration] = JSON.stringify(live.spec);
+    if (!isSaved && stillDifference(wanted, live, canary))
+      annotations[originalConfiguration] = JSON.stringify(live.spec);
     repaired.metadata = { ...live.metadata, labels: { ...metadata.labels }, annotations };
   }
-  return attempt(`${doing(resource, name, canary)} update error:`, () => deps.mesh.replace(resource, repaired));
+  return during(`${doing(resource, name, canary)} update error`, () => deps.mesh.replace(resource, repaired));
 }
 
-/** Whether anything but weights and mirrors differs. */
-function hasDrifted(wanted: Wanted, live: KubernetesObject): boolean {
+/** Whether anything differs that does not change in the course of a release. */
+function hasDrifted(wanted: Wanted, live: KubernetesObject, canary: Canary): boolean {
   const { metadata } = wanted;
-  if (stillDifference(wanted, live)) return true;
+  if (stillDifference(wanted, live, canary)) return true;
   if (!metadata) return false;
   const { labels, annotations } = live.metadata;
   return Boolean(
@@ -139,9 +152,9 @@ function hasDrifted(wanted: Wanted, live: KubernetesObject): boolean {
   );
 }
 
-function stillDifference(wanted: Wanted, live: KubernetesObject): string | undefined {
+function stillDifference(wanted: Wanted, live: KubernetesObject, canary: Canary): string | undefined {
   const found = pick(live.spec, ownedFields[wanted.resource.kind]);
-  return difference(withoutTraffic(wanted.spec), withoutTraffic(found), 'spec', conditionMaps);
+  return difference(withoutTraffic(canary, wanted.spec), withoutTraffic(canary, found), 'spec', conditionMaps);
 }
 
 function specDifference(wanted: Wanted, live: KubernetesObject): string | undefined {
@@ -163,9 +176,55 @@ function assertKept(wanted: Wanted, stored: KubernetesObject, canary: Canary): v
   throw failure('InvalidSpec', `${text}: the cluster does not keep ${path} as the Canary asks; ${cure}`);
 }
 
+/**
+ * What a VirtualService that was there before loses to the Canary, told once: as its original is kept (BC-31). One that
+ * sends requests to the Canary's Services already is ours, or Flagger's.
+ */
+function lossesOf({ name, spec }: Wanted, live: KubernetesObject, canary: Canary): string[] {
+  if (weightsIn(canary, live.spec)) return [];
+  const before = pick(live.spec, ownedFields.VirtualService);
+  const now = spec as { readonly hosts?: readonly string[]; readonly gateways?: readonly string[] };
+  const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
+  const lost = [
+    ...(['hosts', 'gateways'] as const).flatMap((field) => {
+      const gone = list(before[field]).filter((one) => !now[field]?.includes(String(one)));
+      return gone.length > 0 ? [`${field} ${gone.join(', ')}`] : [];
+    }),
+    ...(['http', 'tcp'] as const).flatMap((field) =>
+      list(before[field]).map((route, index) => `${field}[${index}] (${fieldsOf(route)})`),
+    ),
+  ];
+  if (lost.length === 0) return [];
+  const what = `VirtualService ${name}.${canary.metadata.namespace}`;
+  return [`${what} was there before the canary and loses ${lost.join('; ')}; spec.service says what it routes`];
+}
+
+function fieldsOf(route: unknown): string {
+  return isObject(route) ? Object.keys(route).join(', ') : 'empty';
+}
+
+/** The spec from before the Canary, if it was kept. @throws `InvalidSpec` when what was kept cannot be read */
+function originalSpec({ metadata }: KubernetesObject, canary: Canary): JsonObject | undefined {
+  for (const annotation of [lastApplied, originalConfiguration]) {
+    const kept = metadata.annotations?.[annotation];
+    if (kept === undefined) continue;
+    const original = parsed(kept, `${routeName(canary)} failed to unMarshal annotation ${annotation}`);
+    return annotation === lastApplied ? (original.spec as JsonObject | undefined) : original;
+  }
+  return undefined;
+}
+
+function parsed(json: string, problem: string): JsonObject {
+  try {
+    return JSON.parse(json) as JsonObject;
+  } catch {
+    throw failure('InvalidSpec', `${problem}; remove or mend it`);
+  }
+}
+
 function readRoute(canary: Canary, deps: Deps): Promise<KubernetesObject | undefined> {
   const { apex } = serviceNames(canary);
-  return attempt(`${routeName(canary)} get query error`, () =>
+  return during(`${routeName(canary)} get query error `, () =>
     deps.mesh.get(resources.virtualServices, canary.metadata.namespace, apex),
   );
 }

@@ -1,5 +1,5 @@
 import type { Canary } from '../../schemas/canary.ts';
-import type { Weights } from '../../workflows/domain/observation.ts';
+import type { Traffic, Weights } from '../../workflows/domain/observation.ts';
 import type { Deps } from '../deps.ts';
 
 /**
@@ -16,26 +16,36 @@ export interface Router {
   drift(canary: Canary): Promise<readonly string[]>;
 
   /**
-   * Creates what is missing and repairs what differs, and leaves these weights in place.
-   * Repeating it with the same weights changes nothing.
+   * Creates what is missing and repairs what differs, and leaves this traffic in place.
+   * Repeating it with the same traffic changes nothing. Answers with what people should know, such as what an object
+   * that was there before loses.
    *
    * @throws `Conflict` when the route was written since it was read
    * @see Flagger, `Reconcile` in pkg/router; unlike there a repair keeps the weights (engine spec, Q53)
    */
-  ensure(canary: Canary, weights: Weights): Promise<void>;
+  ensure(canary: Canary, traffic: Traffic): Promise<readonly string[]>;
 
-  /** Weights in force now, or undefined while there is no route. */
+  /** Weights in force now, and whether requests are mirrored; undefined while there is no route. */
   getWeights(canary: Canary): Promise<Weights | undefined>;
 
   /**
-   * Sends `weights.canary` percent of requests to the canary and the rest to the primary.
-   * Repeating it with the same weights changes nothing.
+   * Sends `traffic.canary` percent of requests to the canary and the rest to the primary, mirrored or not, each user
+   * kept where the cookies say. For A/B testing the percentages are those of the requests that match.
+   * Repeating it with the same traffic changes nothing.
    *
    * @throws `NotFound` when the route is missing
    * @throws `Conflict` when the route was written since it was read
    * @see Flagger, `SetRoutes` in pkg/router
    */
-  setWeights(canary: Canary, weights: Weights): Promise<void>;
+  setWeights(canary: Canary, traffic: Traffic): Promise<void>;
+
+  /**
+   * Gives the objects that were there before the Canary back their content, where it is known, and leaves the others,
+   * which go away with the Canary. Repeating it changes nothing; a route that is missing counts as reverted.
+   *
+   * @see Flagger, `Finalize` in pkg/router
+   */
+  revert(canary: Canary): Promise<void>;
 }
 
 export type CreateRouter = (deps: Deps) => Router;

@@ -318,7 +318,7 @@ describe('promoting', () => {
     target.spec.selector.matchLabels = { app: 'shop', deploy: 'shop' };
     target.spec.template.metadata.labels = { app: 'shop', deploy: 'shop' };
     const relabelled = workload(kubernetes, { selectorLabels: ['deploy'] });
-    expect((await relabelled.pods(shopCanary())).primary).toEqual({ app: 'shop-primary' });
+    expect((await relabelled.pods(shopCanary()))!.primary).toEqual({ app: 'shop-primary' });
     await relabelled.promote(shopCanary(), setImage(kubernetes, 'shop:1.1'), 'key');
     const { selector, template } = primaryOf(kubernetes).spec;
     expect(template.metadata.labels).toEqual({ app: 'shop-primary', deploy: 'shop-primary' });
@@ -346,6 +346,15 @@ describe('promoting', () => {
   });
 });
 
+it('never promotes onto fewer pods than the traffic needs, where an autoscaler decides', async () => {
+  const kubernetes = await initialised();
+  const canary = shopCanary({ autoscalerRef: hpaRef });
+  await workload(kubernetes).promote(canary, setImage(kubernetes, 'shop:1.1'), 'key', 5);
+  expect(primaryOf(kubernetes).spec.replicas).toBe(5);
+  await workload(kubernetes).promote(canary, setImage(kubernetes, 'shop:1.2'), 'key', 3);
+  expect(primaryOf(kubernetes).spec.replicas).toBe(5);
+});
+
 describe('scaling the target', () => {
   const primary = shopDeployment({ name: 'shop-primary', replicas: 4 });
 
@@ -371,6 +380,30 @@ describe('scaling the target', () => {
     const kubernetes = memoryKubernetes(shopDeployment({ replicas }), ...others);
     await workload(kubernetes).scaleUp(shopCanary(spec));
     expect((kubernetes.peek('Deployment', 'shop') as Loose).spec.replicas).toBe(expected);
+  });
+
+  it.each([
+    ['the replicas of the primary', 0, [primary], 4],
+    ['the replicas of the primary, though it has more', 9, [primary], 4],
+    ['one pod when the primary is gone', 0, [], 1],
+    ['what it has when the primary is gone', 3, [], 3],
+  ])('is given back %s', async (_, replicas, others, expected) => {
+    const kubernetes = memoryKubernetes(shopDeployment({ replicas }), ...others);
+    await workload(kubernetes).revert(shopCanary());
+    expect((kubernetes.peek('Deployment', 'shop') as Loose).spec.replicas).toBe(expected);
+  });
+
+  it('counts as reverted when it is gone', async () => {
+    const kubernetes = memoryKubernetes(primary);
+    await workload(kubernetes).revert(shopCanary());
+    expect(kubernetes.writes).toEqual([]);
+  });
+
+  it('goes on when somebody wrote it in between', async () => {
+    const kubernetes = memoryKubernetes(shopDeployment({ replicas: 3 }));
+    kubernetes.failNext('patch', 'Deployment', failure('Conflict', 'modified'));
+    await workload(kubernetes).scaleToZero(shopCanary());
+    expect((kubernetes.peek('Deployment', 'shop') as Loose).spec.replicas).toBe(0);
   });
 
   it('parks it, and writes nothing when it is parked', async () => {

@@ -4,6 +4,7 @@ import type { Canary } from '../../schemas/canary.ts';
 import { primaryTargetName, progressDeadlineSeconds, readyThreshold, serviceNames } from '../../schemas/defaults.ts';
 import type { ObservedWorkload, Readiness } from '../../workflows/domain/observation.ts';
 import { during, retryOnConflict } from '../attempts.ts';
+import { autoscalers } from '../autoscalers/index.ts';
 import type { Deps } from '../deps.ts';
 import { controllerOf } from '../ownership.ts';
 import { revisionOf, sameJson } from '../revision.ts';
@@ -14,7 +15,9 @@ import { deploymentReadiness, type Deployment } from './readiness.ts';
 import type { Workload } from './workload.ts';
 
 /** Targets of kind Deployment. @see engine spec 10 */
-export function createDeploymentWorkload({ kubernetes, settings }: Deps): Workload {
+export function createDeploymentWorkload(deps: Deps): Workload {
+  const { kubernetes, settings } = deps;
+  const scalers = new Map([...autoscalers].map(([kind, create]) => [kind, create(deps)]));
   const promoted = createPromotedTemplates(kubernetes);
 
   return {
@@ -48,7 +51,7 @@ export function createDeploymentWorkload({ kubernetes, settings }: Deps): Worklo
       );
     },
 
-    async promote(canary, revision, key) {
+    async promote(canary, revision, key, replicas) {
       await retryOnConflict(async () => {
         const pair = await readPair(canary);
         const current = revisionOf(pair.target.spec.template);
@@ -56,25 +59,47 @@ export function createDeploymentWorkload({ kubernetes, settings }: Deps): Worklo
           const name = fullName(canary, canary.spec.targetRef.name);
           throw failure('Conflict', `target changed: deployment ${name} is at ${current}, analysed was ${revision}`);
         }
-        await copyTarget(pair, pair.primary ?? missing(canary, primaryTargetName(canary)), key);
+        await copyTarget(pair, pair.primary ?? missing(canary, primaryTargetName(canary)), key, replicas);
       });
     },
 
     async scaleToZero(canary) {
-      const target = await readTarget(canary);
-      if (target.spec.replicas === 0) return;
-      const name = fullName(canary, target.metadata.name);
-      await during(`deployment ${name} patch query error`, () => scale(canary, 0));
+      await retryOnConflict(async () => {
+        const target = await readTarget(canary);
+        if (target.spec.replicas === 0) return;
+        const name = fullName(canary, target.metadata.name);
+        await during(`deployment ${name} patch query error`, () => scale(target, 0));
+      });
     },
 
     async scaleUp(canary) {
-      const target = await readTarget(canary);
-      if (target.spec.replicas !== 0) return;
-      const replicas = await startReplicas(canary);
-      const name = fullName(canary, target.metadata.name);
-      await during(`scaling up ${name} to ${replicas} failed`, () => scale(canary, replicas));
+      await retryOnConflict(async () => {
+        const target = await readTarget(canary);
+        if (target.spec.replicas !== 0) return;
+        const replicas = await startReplicas(canary);
+        const name = fullName(canary, target.metadata.name);
+        await during(`scaling up ${name} to ${replicas} failed`, () => scale(target, replicas));
+      });
+    },
+
+    async revert(canary) {
+      await retryOnConflict(() => revertOnce(canary));
     },
   };
+
+  /** @see engine spec 10.8 */
+  async function revertOnce(canary: Canary): Promise<void> {
+    const [target, primary] = await Promise.all([
+      read(canary, canary.spec.targetRef.name),
+      read(canary, primaryTargetName(canary)),
+    ]);
+    if (!target) return;
+    // Without a primary there is nothing to learn from: the target only must not stay at zero.
+    const replicas = primary ? primary.spec.replicas || 1 : target.spec.replicas || (await startReplicas(canary, 1));
+    if (target.spec.replicas === replicas) return;
+    const name = fullName(canary, target.metadata.name);
+    await during(`scale failed: scaling ${name} to ${replicas} failed`, () => scale(target, replicas));
+  }
 
   async function create(pair: Pair, key: string): Promise<void> {
     const { canary, target } = pair;
@@ -86,10 +111,10 @@ export function createDeploymentWorkload({ kubernetes, settings }: Deps): Worklo
     );
   }
 
-  async function copyTarget(pair: Pair, primary: Deployment, key: string): Promise<void> {
+  async function copyTarget(pair: Pair, primary: Deployment, key: string, replicas?: number): Promise<void> {
     const { canary, target } = pair;
     const { template } = target.spec;
-    const next = promotedPrimary(pair, primary, key);
+    const next = promotedPrimary(pair, primary, key, replicas);
     // Kept before the primary runs it: from then on it must be possible to bring it back.
     await promoted.keep(canary, template);
     if (!sameJson(primary, next)) {
@@ -173,23 +198,26 @@ export function createDeploymentWorkload({ kubernetes, settings }: Deps): Worklo
   }
 
   /** @see engine spec 10.4 */
-  async function startReplicas(canary: Canary): Promise<number> {
+  async function startReplicas(canary: Canary, withoutPrimary?: number): Promise<number> {
     if (canary.spec.autoscalerRef) return Math.max(1, (await autoscalerMinimum(canary)) ?? 1);
     const name = primaryTargetName(canary);
-    return ((await read(canary, name)) ?? missing(canary, name)).spec.replicas || 1;
+    const primary = await read(canary, name);
+    if (!primary && withoutPrimary !== undefined) return withoutPrimary;
+    return (primary ?? missing(canary, name)).spec.replicas || 1;
   }
 
   async function autoscalerMinimum(canary: Canary): Promise<number | undefined> {
-    const reference = canary.spec.autoscalerRef;
-    if (reference?.kind !== 'HorizontalPodAutoscaler') return undefined;
-    const { namespace } = canary.metadata;
-    const source = await kubernetes.get(resources.horizontalPodAutoscalers, namespace, reference.name);
-    return (source?.spec as { minReplicas?: number } | undefined)?.minReplicas;
+    const { kind } = canary.spec.autoscalerRef ?? {};
+    return kind === undefined ? undefined : scalers.get(kind)?.minimum(canary);
   }
 
-  async function scale(canary: Canary, replicas: number): Promise<void> {
-    const { namespace } = canary.metadata;
-    await kubernetes.patch(resources.deployments, namespace, canary.spec.targetRef.name, { spec: { replicas } });
+  /** A write that comes late, from a process that was frozen meanwhile, must not undo a newer one. */
+  async function scale({ metadata }: Deployment, replicas: number): Promise<void> {
+    const { name, namespace, resourceVersion } = metadata;
+    await kubernetes.patch(resources.deployments, namespace, name, {
+      metadata: { resourceVersion },
+      spec: { replicas },
+    });
   }
 }
 

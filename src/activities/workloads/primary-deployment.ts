@@ -38,8 +38,13 @@ export function newPrimary(pair: Pair, template: PodTemplate, key: string): Depl
   };
 }
 
-/** The primary as a promotion of the target leaves it. @see engine spec 10.7 */
-export function promotedPrimary(pair: Pair, primary: Deployment, key: string): Deployment {
+/**
+ * The primary as a promotion of the target leaves it.
+ *
+ * @param atLeast least number of replicas for a primary that an autoscaler scales
+ * @see engine spec 10.7
+ */
+export function promotedPrimary(pair: Pair, primary: Deployment, key: string, atLeast = 0): Deployment {
   const { canary, target } = pair;
   const renaming = renamingOf(pair);
   const live = primary.spec.template;
@@ -48,14 +53,16 @@ export function promotedPrimary(pair: Pair, primary: Deployment, key: string): D
   const id = runsTemplate(live, fresh) ? idOf(live) : undefined;
   const { labels, annotations } = copiedMetadata(pair, renaming);
   // Zero is never copied: on the target it means parked, and is nobody's wish (BC-30).
-  const replicas = canary.spec.autoscalerRef ? undefined : target.spec.replicas || undefined;
+  const replicas = canary.spec.autoscalerRef
+    ? Math.max(primary.spec.replicas ?? 1, atLeast)
+    : target.spec.replicas || primary.spec.replicas;
   return {
     ...primary,
     metadata: { ...primary.metadata, labels, annotations: { ...annotations, ...rolloutHistory(primary) } },
     spec: {
       ...primary.spec,
       ...rolloutOf(target),
-      replicas: replicas ?? primary.spec.replicas,
+      replicas,
       template: id === undefined ? fresh : primaryTemplate(target.spec.template, renaming, id),
     },
   };

@@ -16,8 +16,11 @@ export interface Workload {
    */
   look(canary: Canary): Promise<WorkloadView>;
 
-  /** What Services need to know about the pods. Fails as `look` does. */
-  pods(canary: Canary): Promise<Pods>;
+  /**
+   * What Services need to know about the pods; undefined for a target that has none of its own, whose Services are not
+   * made by Serin. Fails as `look` does.
+   */
+  pods(canary: Canary): Promise<Pods | undefined>;
 
   /**
    * Creates the primary from the last promoted template, or the target's when nothing was promoted yet. While the
@@ -29,18 +32,29 @@ export interface Workload {
    * Copies the target's template to the primary, and keeps it for the day the primary must be created anew.
    *
    * @param key what a retry of the same step has in common with it
+   * @param replicas least number of replicas for a primary that an autoscaler scales
    * @throws `Conflict` when the target no longer is `revision`
    */
-  promote(canary: Canary, revision: string, key: string): Promise<void>;
+  promote(canary: Canary, revision: string, key: string, replicas?: number): Promise<void>;
 
   scaleToZero(canary: Canary): Promise<void>;
 
   /** Brings the target to the capacity a release starts with. @see engine spec 10.4 */
   scaleUp(canary: Canary): Promise<void>;
+
+  /**
+   * Gives the target the replicas that the primary has. A target or primary that is missing counts as reverted.
+   *
+   * @see engine spec 10.8
+   */
+  revert(canary: Canary): Promise<void>;
 }
 
 export interface WorkloadView {
-  readonly pods: Pods;
+  /** Undefined for a target that has no pods of its own, such as a Service. */
+  readonly pods: Pods | undefined;
+  /** Generated objects of this kind of target that are missing or differ, as `<Kind> <name>`; the primary excepted. */
+  readonly drift?: readonly string[];
   readonly target: ObservedWorkload;
   readonly primary?: ObservedPrimary;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { playCanary, settled, events, weights } from '../../../test/support/script.ts';
-import type { CanaryStatus, Phase } from './observation.ts';
+import { playCanary, settings, settled, events, weights } from '../../../test/support/script.ts';
+import type { CanaryStatus, Phase, Weights } from './observation.ts';
 
 /** A Canary whose status Flagger wrote: its hashes mean nothing to us. */
 const left = (phase: Phase, fields: Partial<CanaryStatus> = {}): CanaryStatus => ({
@@ -91,6 +91,94 @@ describe('taking over from Flagger', () => {
       expect(world.status).toMatchObject({ phase: 'Succeeded', lastPromotedSpec: 'v1:2' });
     },
   );
+
+  const strategies = {
+    ab: settings({ strategy: 'ab-testing', iterations: 3 }),
+    bg: settings({ strategy: 'blue-green', iterations: 3 }),
+    mirror: settings({ mirror: true }),
+  };
+  const iteration = (count: string) => `Advance shop.prod canary iteration ${count}`;
+
+  it.each<{
+    what: string;
+    rules: keyof typeof strategies;
+    iterations: number;
+    routes: Weights;
+    phase: Phase;
+    first: string;
+  }>([
+    {
+      what: 'A/B testing in iteration 2',
+      rules: 'ab',
+      iterations: 2,
+      routes: { primary: 0, canary: 100 },
+      phase: 'Progressing',
+      first: iteration('3/3'),
+    },
+    {
+      what: 'blue/green in iteration 1',
+      rules: 'bg',
+      iterations: 1,
+      routes: { primary: 100, canary: 0 },
+      phase: 'Progressing',
+      first: iteration('2/3'),
+    },
+    {
+      what: 'blue/green after the switch',
+      rules: 'bg',
+      iterations: 4,
+      routes: { primary: 0, canary: 100 },
+      phase: 'Progressing',
+      first: 'Copying shop.prod template spec to shop-primary.prod',
+    },
+    {
+      what: 'blue/green that waits for approval after the switch',
+      rules: 'bg',
+      iterations: 2,
+      routes: { primary: 0, canary: 100 },
+      phase: 'WaitingPromotion',
+      first: iteration('3/3'),
+    },
+    {
+      what: 'a canary that is judged on copies',
+      rules: 'mirror',
+      iterations: 0,
+      routes: { primary: 100, canary: 0, mirrored: true },
+      phase: 'Progressing',
+      first: 'Advance shop.prod canary weight 10',
+    },
+  ])('$what goes on from there, with the traffic where it is', ({ rules, iterations, routes, phase, first }) => {
+    const { lines, world } = playCanary({
+      settings: strategies[rules],
+      revision: 'v1:2',
+      start: {
+        ...settled,
+        status: left(phase, { iterations }),
+        weights: routes,
+        targetReplicas: 1,
+        primaryRevision: 'v1:1',
+      },
+      acts: [],
+    });
+    expect(events(lines)[0]).toBe(first);
+    const before = lines.slice(
+      0,
+      lines.findIndex((line) => line.kind === 'event'),
+    );
+    const isMove = before.some((line) => line.kind === 'weights');
+    expect(isMove).toBe(rules === 'mirror');
+    expect(world.status).toMatchObject({ phase: 'Succeeded', lastPromotedSpec: 'v1:2' });
+    expect(weights(lines).at(-1) ?? 0).toBe(0);
+  });
+
+  it('a Canary that Flagger was letting go is let go', () => {
+    const { world } = playCanary({
+      settings: settings({}, { revertOnDeletion: true }),
+      start: { ...settled, status: left('Terminating'), finalizer: true, deleting: true },
+      acts: [],
+    });
+    expect(world).toMatchObject({ deleted: true, targetReplicas: 1 });
+  });
 
   it('Finalising: the books are closed', () => {
     const { lines, world } = takeOver({ status: left('Finalising'), replicas: 1 });

@@ -1,5 +1,7 @@
 import { carryOut, writeStatus } from './plans.ts';
-import type { CanaryStatus, Weights } from './observation.ts';
+import { taken } from './taken.ts';
+import { onPrimary } from './world.ts';
+import type { CanaryStatus, Settings, Weights } from './observation.ts';
 import type { World } from './world.ts';
 import type { Action, Release } from './state.ts';
 
@@ -13,7 +15,7 @@ const unknown = 'v1:unknown';
  *
  * @see engine spec 14.2
  */
-export function adopt({ status, weights }: Release, { target, primary }: World): Action | undefined {
+export function adopt({ status, weights }: Release, { settings, target, primary }: World): Action | undefined {
   const { lastAppliedSpec, lastPromotedSpec, phase } = status;
   if (!isForeign(lastAppliedSpec) && !isForeign(lastPromotedSpec)) return undefined;
   const isPromoted = primary?.equalsTarget ?? false;
@@ -22,19 +24,37 @@ export function adopt({ status, weights }: Release, { target, primary }: World):
   const isApplied = isPromoted || !isPast;
   return carryOut('tell', 'take over the status that Flagger left', 'noted', [
     writeStatus({
-      lastAppliedSpec: isApplied || !isForeign(lastAppliedSpec) ? target.revision : unknown,
+      ...(isApplied || !isForeign(lastAppliedSpec) ? taken(target) : { lastAppliedSpec: unknown }),
       lastPromotedSpec: isPromoted ? target.revision : unknown,
-      canaryWeight: weights.canary,
+      ...(settings.analysis.strategy === 'canary' ? { canaryWeight: weights.canary } : {}),
     }),
   ]);
 }
 
-/** Weights that a status stands for. Flagger writes 0 while a promotion waits or runs; the route knows better (Q14). */
-export function weightsInForce(status: CanaryStatus, routes: Weights | undefined): Weights {
+/** Weights that a status stands for. Where it does not say, the route knows better. */
+export function weightsInForce(settings: Settings, status: CanaryStatus, routes: Weights | undefined): Weights {
   const { phase, canaryWeight, lastAppliedSpec } = status;
+  const stated: Weights = { primary: 100 - canaryWeight, canary: canaryWeight };
+  if (canaryWeight > 0) return stated;
+  if (settings.analysis.strategy !== 'canary') return weightsOfIterations(settings, status, routes);
+  // Flagger writes 0 while a promotion waits or runs (Q14), and nobody writes down that requests are mirrored.
   const unsaid = isForeign(lastAppliedSpec) && (phase === 'WaitingPromotion' || phase === 'Promoting');
-  if (unsaid && canaryWeight === 0 && routes) return routes;
-  return { primary: 100 - canaryWeight, canary: canaryWeight };
+  const mirrored = phase === 'Progressing' && settings.analysis.mirror && routes?.mirrored === true;
+  return routes && (unsaid || mirrored) ? routes : stated;
+}
+
+/** Strategies that count iterations say no weight. */
+function weightsOfIterations(
+  settings: Settings,
+  { phase, iterations }: CanaryStatus,
+  routes: Weights | undefined,
+): Weights {
+  if (!settings.splitsTraffic) return onPrimary;
+  const { strategy, iterations: wanted, mirror } = settings.analysis;
+  if (phase === 'WaitingPromotion' || phase === 'Promoting') return routes ?? onPrimary;
+  if (phase !== 'Progressing' || iterations <= 0) return onPrimary;
+  if (strategy === 'ab-testing' || iterations > wanted) return { primary: 0, canary: 100 };
+  return mirror ? { ...onPrimary, mirrored: true } : onPrimary;
 }
 
 function isForeign(hash: string): boolean {

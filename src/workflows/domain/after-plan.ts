@@ -2,6 +2,8 @@ import { nextTick } from './cadence.ts';
 import { hookCalls } from './gates.ts';
 import { unheeded } from './obey.ts';
 import { warning } from './plans.ts';
+import { isUnderTest } from './steps.ts';
+import { sameWeights } from './world.ts';
 import type { CanaryStatus, Observation } from './observation.ts';
 import type { EventRecord, Notice, PlanFailure, Step } from './plan.ts';
 import type { AlertDraft, CarryOut, Event, Release } from './state.ts';
@@ -121,6 +123,10 @@ function consequence(release: Release, { action, overtaken, now }: CarriedOut): 
         ? { ...left, ending: { ...ending, stage: 'hooks' } }
         : { ...left, ending: undefined, ended: { kind: ending.kind, reason: ending.because } };
     }
+    case 'reverting':
+      return { ...release, reverted: 'target', stale: true };
+    case 'reverted':
+      return { ...release, reverted: 'traffic', drainUntil: now + (settings?.drainMs ?? 0) };
     case 'told':
       return {
         ...release,
@@ -157,13 +163,13 @@ function applyStep(release: Release, step: Step, now: number): Release {
     case 'set-weights':
     case 'ensure-routes': {
       // Weights that are new, or had to be put back, are judged anew, from now on.
-      const anew = step.weights.canary !== release.weights.canary || step.do === 'ensure-routes';
+      const anew = !sameWeights(step.weights, release.weights) || step.do === 'ensure-routes';
       const interval = observation?.canary?.settings.analysis.intervalMs ?? 0;
       return {
         ...release,
         weights: step.weights,
         weighedAt: anew ? now : release.weighedAt,
-        dueAt: anew && step.weights.canary > 0 ? now + interval : release.dueAt,
+        dueAt: anew && isUnderTest({ ...release, weights: step.weights }) ? now + interval : release.dueAt,
         observation: observation && { ...observation, routes: step.weights },
       };
     }
@@ -182,8 +188,17 @@ function applyStep(release: Release, step: Step, now: number): Release {
     case 'ensure-autoscaler':
     case 'ensure-apex':
     case 'scale-target':
+    case 'revert-target':
+    case 'revert-apex':
+    case 'revert-routes':
       return release;
+    case 'set-finalizer':
+      return { ...release, observation: withFinalizer(observation, step.present) };
   }
+}
+
+function withFinalizer(observation: Observation | undefined, finalizer: boolean): Observation | undefined {
+  return observation?.canary && { ...observation, canary: { ...observation.canary, finalizer } };
 }
 
 function withStalled(
@@ -197,7 +212,7 @@ function withStalled(
 /** A parked target has no pods; the observation need not be made again to know it. */
 function parked(release: Release): Release {
   const { observation } = release;
-  if (!observation?.target) return release;
+  if (!observation?.target || !observation.canary?.settings.parks) return release;
   return { ...release, observation: { ...observation, target: { ...observation.target, replicas: 0, available: 0 } } };
 }
 

@@ -3,9 +3,10 @@ import { askGate, gate, hookCalls, isMuted } from './gates.ts';
 import { confirmRollout } from './idle.ts';
 import { canaryName, primaryName, targetName } from './names.ts';
 import { alert, carryOut, enterPhase, normal, record, warning, writeStatus } from './plans.ts';
-import { halt, onPrimary, strandsTraffic, weightsNow, whyNotReady, type World } from './world.ts';
+import { halt, onPrimary, sameWeights, strandsTraffic, weightsNow, whyNotReady, type World } from './world.ts';
 import { repair } from './repair.ts';
-import { nextStep } from './steps.ts';
+import { taken } from './taken.ts';
+import { isUnderTest, nextStep, type NextStep } from './steps.ts';
 import type { Settings, Weights } from './observation.ts';
 import type { StatusPatch, Step } from './plan.ts';
 import type { Action, Held, Release } from './state.ts';
@@ -49,31 +50,35 @@ function examine(release: Release, world: World, now: number): Action {
   const { settings } = world;
   const { verdict, weights } = release;
   // A step whose status could not be written is finished before anything is judged.
-  if (weights.canary !== release.status.canaryWeight) return shift(release, settings, weights);
+  const says = settings.analysis.strategy === 'canary';
+  if (says && weights.canary !== release.status.canaryWeight) return shift(release, settings, weights);
   if (verdict?.outcome === 'fail' || verdict?.outcome === 'inconclusive') return failedCheck(release, verdict);
   if (verdict?.outcome === 'held') return held(release, settings, verdict);
   if ((release.promoted || release.repairing) && !release.paused) return promote(release, world);
   // Without pre-rollout hooks the first weight opens the analysis.
   if (!release.opened && hookCalls(settings, 'pre-rollout', 'Progressing').length > 0) return open(release, settings);
-  if (weights.canary > 0 && !verdict) {
-    if (now < release.dueAt) {
-      return { type: 'wait', until: release.dueAt, why: `next check at weight ${weights.canary}` };
-    }
+  if (isUnderTest(release) && !verdict) {
+    if (now < release.dueAt) return { type: 'wait', until: release.dueAt, why: `next check ${at(release, settings)}` };
     return {
       type: 'analyse',
       revision: release.status.lastAppliedSpec,
       hooks: hookCalls(settings, 'rollout', release.status.phase),
-      why: `check ${settings.target.name} at weight ${weights.canary}`,
+      why: `check ${settings.target.name} ${at(release, settings)}`,
     };
   }
   if (release.paused) return { type: 'wait', why: `paused by ${release.paused.by ?? 'someone'}` };
   return advance(release, world, now);
 }
 
-/** The weight is proven: what comes next. */
+function at({ weights, status }: Release, { analysis }: Settings): string {
+  if (analysis.strategy !== 'canary') return `in iteration ${status.iterations}/${analysis.iterations}`;
+  return weights.mirrored ? 'with mirrored traffic' : `at weight ${weights.canary}`;
+}
+
+/** The test is passed: what comes next. */
 function advance(release: Release, world: World, now: number): Action {
   const { settings } = world;
-  const next = nextStep(settings.analysis, release.weights.canary);
+  const next = nextStep(settings, release);
   if (next.type === 'stuck') {
     const message = `analysis cannot advance: next step weight is ${next.step}`;
     const known = release.toldOnce.includes(message);
@@ -81,7 +86,8 @@ function advance(release: Release, world: World, now: number): Action {
     const steps = known ? [] : record(release, warning(message));
     return { ...carryOut('tell', message, 'halted', steps), once: message };
   }
-  if (release.status.phase === 'Progressing') {
+  // With copies of requests the canary has been tested already, and nothing increases in an iteration.
+  if (release.status.phase === 'Progressing' && settings.analysis.strategy === 'canary' && !release.weights.mirrored) {
     const more = gate(release, settings, 'confirm-traffic-increase');
     if (more === 'closed')
       return { type: 'wait', until: Math.max(now, release.dueAt), why: 'more traffic is not approved' };
@@ -89,16 +95,51 @@ function advance(release: Release, world: World, now: number): Action {
       return askGate(settings, 'confirm-traffic-increase', release.status.phase, 'ask whether traffic may increase');
     }
   }
-  return next.type === 'complete' ? promote(release, world) : shift(release, settings, next.weights);
+  switch (next.type) {
+    case 'complete':
+      return promote(release, world);
+    case 'shift':
+      return shift(release, settings, next.weights);
+    case 'iterate':
+    case 'switch':
+      return iterate(release, settings, next);
+  }
 }
 
 function shift(release: Release, settings: Settings, weights: Weights): Action {
   const message = `Advance ${canaryName(release)} canary weight ${weights.canary}`;
   return carryOut('shiftTraffic', message, 'shifted', [
+    ...floor(release, settings),
     { do: 'set-weights', weights },
     writeStatus({ canaryWeight: weights.canary }),
     ...record(release, ...starting(release, settings), normal(message)),
   ]);
+}
+
+/** Another interval with the same traffic; before the last one the gates for promotion are asked. */
+function iterate(release: Release, settings: Settings, next: Extract<NextStep, { iteration: number }>): Action {
+  const { iteration, weights } = next;
+  const isSwitch = next.type === 'switch';
+  const asked = isSwitch ? askPromotion(release, settings) : undefined;
+  if (asked) return asked;
+  const message = isSwitch
+    ? switchText(settings)
+    : `Advance ${canaryName(release)} canary iteration ${iteration}/${settings.analysis.iterations}`;
+  const told =
+    isSwitch && !settings.splitsTraffic ? [] : record(release, ...starting(release, settings), normal(message));
+  const moves = settings.splitsTraffic && !sameWeights(weights, release.weights);
+  const traffic: Step[] = moves ? [...floor(release, settings), { do: 'set-weights', weights }] : [];
+  // Flagger tells of the switch before it happens, and of an iteration once it has begun.
+  const steps: Step[] = isSwitch ? [...told, ...traffic] : traffic;
+  return carryOut('shiftTraffic', message, 'shifted', [
+    ...steps,
+    writeStatus({ iterations: iteration }),
+    ...(isSwitch ? [] : told),
+  ]);
+}
+
+function switchText({ analysis }: Settings): string {
+  return analysis.mirror ? 'Stop traffic mirroring and route all traffic to canary' : 'Routing all traffic to canary';
 }
 
 /** The opening tick: pre-rollout hooks judge the canary before it gets any traffic. */
@@ -114,20 +155,56 @@ function open(release: Release, settings: Settings): Action {
 }
 
 function starting(release: Release, settings: Settings) {
-  return release.opened ? [] : [normal(`Starting canary analysis for ${targetName(release, settings)}`)];
+  if (release.opened) return [];
+  const { remarks } = settings.analysis;
+  return [normal(`Starting canary analysis for ${targetName(release, settings)}`), ...remarks.map(warning)];
+}
+
+/** As long as the canary has traffic, the primary keeps the replicas to take it back: it must not be scaled in meanwhile. */
+function floor(release: Release, settings: Settings): Step[] {
+  const { replicas = 0 } = release.observation?.primary ?? {};
+  if (!settings.hasAutoscaler || release.weights.canary > 0 || replicas === 0) return [];
+  return [{ do: 'ensure-autoscaler', mode: 'update', floor: replicas }];
 }
 
 /** The ladder is climbed, or someone said so: the last question, and the copy. */
 function promote(release: Release, { settings }: World): Action {
+  const { lastAppliedSpec: revision } = release.status;
+  return (
+    askPromotion(release, settings) ?? copy(release, settings, release.weights, promotion(release, settings, revision))
+  );
+}
+
+/** Asks the gates for promotion, or waits for them. Undefined when they are open. */
+function askPromotion(release: Release, settings: Settings): Action | undefined {
   switch (gate(release, settings, 'confirm-promotion')) {
     case 'unknown':
       return askGate(settings, 'confirm-promotion', 'Progressing', 'ask whether to promote');
     case 'closed':
       return { type: 'wait', until: release.dueAt, why: 'waiting for approval to promote' };
     case 'open':
-      break;
+      return undefined;
   }
-  return copy(release, settings, release.weights, [{ do: 'promote', revision: release.status.lastAppliedSpec }]);
+}
+
+/** The copy, onto a primary that is large enough for all the traffic there is. */
+function promotion(release: Release, settings: Settings, revision: string): Step[] {
+  if (!settings.hasAutoscaler) return [{ do: 'promote', revision }];
+  const replicas = neededReplicas(release, settings);
+  return [
+    { do: 'ensure-autoscaler', mode: 'update', floor: replicas },
+    { do: 'promote', revision, replicas },
+  ];
+}
+
+/** What either side has been scaled to for its share is needed for the whole. */
+function neededReplicas({ observation, weights }: Release, { analysis }: Settings): number {
+  const primary = observation?.primary?.replicas ?? 0;
+  const canary = observation?.target?.available ?? 0;
+  if (weights.canary === 0) return primary;
+  // In A/B testing the primary still serves every request that does not match.
+  const alone = weights.canary === 100 && analysis.strategy !== 'ab-testing';
+  return alone ? Math.max(primary, canary) : primary + canary;
 }
 
 function skip(release: Release, { settings }: World): Action {
@@ -135,7 +212,7 @@ function skip(release: Release, { settings }: World): Action {
   const weights = strandsTraffic(release, onPrimary) ? weightsNow(release) : onPrimary;
   return copy(release, settings, weights, [
     { do: 'set-weights', weights },
-    { do: 'promote', revision: release.status.lastAppliedSpec },
+    ...promotion(release, settings, release.status.lastAppliedSpec),
   ]);
 }
 
@@ -149,12 +226,11 @@ function copy(release: Release, settings: Settings, weights: Weights, steps: rea
   return carryOut('promote', message, 'promoted', [
     ...steps,
     ...record(release, normal(message)),
-    ...(settings.skipAnalysis ? [{ do: 'ensure-autoscaler', mode: 'update' } as const] : []),
     // The hash goes with the copy, not with the end of the promotion: a release that fails later has changed the
     // primary all the same (Q29).
     enterPhase(settings, 'Promoting', {
       lastPromotedSpec: release.status.lastAppliedSpec,
-      canaryWeight: weights.canary,
+      canaryWeight: shownWeight(settings, weights),
     }),
   ]);
 }
@@ -169,12 +245,17 @@ function restart(release: Release, { settings, target, primary }: World): Action
     ...record(release, normal(message)),
     { do: 'set-weights', weights },
     enterPhase(settings, 'Progressing', {
-      canaryWeight: weights.canary,
+      canaryWeight: shownWeight(settings, weights),
       failedChecks: 0,
       iterations: 0,
-      lastAppliedSpec: target.revision,
+      ...taken(target),
     }),
   ]);
+}
+
+/** Where iterations are counted, the status has no weight. @see engine spec 9.4 */
+function shownWeight({ analysis }: Settings, weights: Weights): number {
+  return analysis.strategy === 'canary' ? weights.canary : 0;
 }
 
 function failedCheck(release: Release, verdict: { outcome: 'fail' | 'inconclusive'; message: string }): Action {
@@ -190,13 +271,18 @@ function held(release: Release, settings: Settings, { gate, hook }: Held): Actio
   const name = canaryName(release);
   const muted = isMuted(settings, hook);
   if (gate === 'confirm-promotion') {
+    // The iteration before is done once more while the gate is closed (Q37).
+    const iterations = Math.max(0, settings.analysis.iterations - 1);
+    if (release.status.phase === 'WaitingPromotion') {
+      return carryOut('tell', `waiting for approval ${hook}`, 'halted', [writeStatus({ iterations })]);
+    }
     const message = `Halt ${name} advancement waiting for promotion approval ${hook}`;
     return carryOut(
       'tell',
       message,
       'halted',
       // Traffic stays where it is, and the status says so (Q14).
-      [enterPhase(settings, 'WaitingPromotion', { iterations: 0 }), ...record(release, warning(message))],
+      [enterPhase(settings, 'WaitingPromotion', { iterations }), ...record(release, warning(message))],
       muted ? [] : [alert('warn', 'Canary promotion is waiting for approval.')],
     );
   }

@@ -3,7 +3,8 @@ import { hasFailedPromotion } from './idle.ts';
 import { canaryName, revisionInFlight, targetName } from './names.ts';
 import { alert, carryOut, enterPhase, normal, record, warning } from './plans.ts';
 import { halt, onPrimary, strandsTraffic, weightsNow } from './world.ts';
-import type { Phase, Settings, Weights } from './observation.ts';
+import { taken } from './taken.ts';
+import type { CanaryStatus, Phase, Settings, Weights } from './observation.ts';
 import type { Step } from './plan.ts';
 import type { Action, CarryOut, Ending, EventDraft, Release } from './state.ts';
 
@@ -108,8 +109,9 @@ function wayOut(release: Release, settings: Settings, ending: Ending): CarryOut 
 }
 
 function trafficAfter(release: Release, { kind }: Ending): Weights {
-  if (kind !== 'failed-promotion') return { primary: 100, canary: 0 };
   const { observation, status } = release;
+  const { splitsTraffic } = observation?.canary?.settings ?? {};
+  if (kind !== 'failed-promotion' || splitsTraffic === false) return onPrimary;
   // Without a healthy canary either, moving traffic helps nobody.
   const healthy = (observation?.target?.available ?? 0) > 0;
   // Pods of a newer revision, which nobody has judged, get it only when there is nobody else (Q28).
@@ -123,20 +125,27 @@ function close(release: Release, settings: Settings, ending: Ending): Action {
   const hooks = hookCalls(settings, 'post-rollout', finalPhase(ending)).length > 0;
   const steps: Step[] = [];
   if (ending.kind !== 'failed-promotion') steps.push({ do: 'scale-target', to: 'zero' });
+  // From here on the primary's autoscaler decides alone again.
+  if (settings.hasAutoscaler) steps.push({ do: 'ensure-autoscaler', mode: 'update', floor: 0 });
   steps.push(
     enterPhase(settings, finalPhase(ending), {
       canaryWeight: ending.kind === 'failed-promotion' ? release.weights.canary : 0,
       iterations: 0,
       ...(ending.kind === 'promoted' ? {} : { failedChecks: 0 }),
-      ...(ending.kind === 'cancelled' ? { lastAppliedSpec: status.lastPromotedSpec } : {}),
+      ...(ending.kind === 'cancelled' ? givenUp(release, status.lastPromotedSpec) : {}),
       // A revision that was given up before it began is remembered, or it would begin again at once.
-      ...(ending.kind === 'rollback' ? { lastAppliedSpec: ending.revision ?? status.lastAppliedSpec } : {}),
+      ...(ending.kind === 'rollback' ? givenUp(release, ending.revision ?? status.lastAppliedSpec) : {}),
     }),
   );
   if (!hooks) steps.push(...record(release, ...lastWords(release, settings, ending)));
   const alerts = ending.kind === 'promoted' && !hooks ? [promotedAlert(settings)] : [];
   const verb = ending.kind === 'rollback' ? 'rollBack' : 'finish';
   return { ...carryOut(verb, closingWord(ending), 'closed', steps, alerts), ending };
+}
+
+function givenUp({ observation }: Release, revision: string): Partial<CanaryStatus> {
+  const target = observation?.target;
+  return target?.revision === revision ? taken(target) : { lastAppliedSpec: revision };
 }
 
 function lastWords(release: Release, settings: Settings, ending: Ending): EventDraft[] {

@@ -1,5 +1,6 @@
 import { weightsInForce } from './adoption.ts';
 import { judge } from './analysis.ts';
+import { compatible } from './compatible.ts';
 import { passOver } from './ticks.ts';
 import { afterPlan } from './after-plan.ts';
 import { obey } from './obey.ts';
@@ -7,6 +8,7 @@ import { names, targetName } from './names.ts';
 import { hookCalls } from './gates.ts';
 import { isAnalysing } from './phases.ts';
 import { normal, warning } from './plans.ts';
+import { isUnderTest } from './steps.ts';
 import type { CanaryStatus, Observation } from './observation.ts';
 import type { EventRecord } from './plan.ts';
 import type { Event, EventDraft, Held, Release } from './state.ts';
@@ -23,7 +25,7 @@ export function evolve(before: Release, event: Event): Release {
     case 'ordered':
       return obey(release, event.kind, event.order, event.now);
     case 'looked':
-      return looked(release, event.observation, event.answered, event.now);
+      return looked(release, compatible(event.observation), event.answered, event.now);
     case 'analysed':
       return analysed(release, event);
     case 'carried-out':
@@ -51,13 +53,21 @@ function hinted(release: Release, { hint }: Extract<Event, { type: 'hinted' }>):
 /** The first look of a run finds out where the Canary stands; later ones see what has changed. */
 function looked(release: Release, observation: Observation, answered: number, now: number): Release {
   const { canary } = observation;
-  const next: Release = { ...release, observation, answered, stale: false, lookedAt: now };
+  const isFrozen = observation.problem !== undefined || release.stall !== undefined;
+  const next: Release = {
+    ...release,
+    observation,
+    answered,
+    stale: false,
+    lookedAt: now,
+    frozenSince: isFrozen ? (release.frozenSince ?? now) : undefined,
+  };
   if (!canary) return next;
   const grown = provenReplicas(next, observation);
   if (release.observation) return { ...next, provenReplicas: grown };
   const { status } = canary;
   const { intervalMs } = canary.settings.analysis;
-  const weights = weightsInForce(status, observation.routes);
+  const weights = weightsInForce(canary.settings, status, observation.routes);
   const begun: Release = {
     ...next,
     status,
@@ -65,7 +75,7 @@ function looked(release: Release, observation: Observation, answered: number, no
     weighedAt: now,
     // Whoever put this weight in force is gone with its clock: the weight is judged after a whole interval (Q2).
     dueAt: isAnalysing(status.phase) && release.dueAt === 0 ? now + intervalMs : Math.max(release.dueAt, now),
-    opened: weights.canary > 0,
+    opened: isUnderTest({ weights, status }),
     provenReplicas: grown,
     repairing: wasRepairing(status, observation),
     drainUntil: status.phase === 'Finalising' ? now + canary.settings.drainMs : 0,
@@ -88,8 +98,9 @@ function provenReplicas(release: Release, { target }: Observation): number {
 }
 
 function analysed(release: Release, event: Extract<Event, { type: 'analysed' }>): Release {
-  const next = looked(release, event.observation, event.answered, event.now);
-  const settings = event.observation.canary?.settings;
+  const observation = compatible(event.observation);
+  const next = looked(release, observation, event.answered, event.now);
+  const settings = observation.canary?.settings;
   // Nothing was examined: what stood in the way is decided on, and told, as at any other tick.
   if (!settings || !event.examination) return { ...next, ticked: true };
   const { hooks, readings } = event.examination;
@@ -152,9 +163,10 @@ const passedText = (word: string) => (answer: { readonly name: string }) =>
 /** A closed gate is told once, when the release begins to wait for it, and asked again at every tick. */
 function closedGate(release: Release, gate: Held['gate'], hook: string, now: number): Release {
   const { phase } = release.status;
+  const strategy = release.observation?.canary?.settings.analysis.strategy;
   const silent =
     (gate === 'confirm-rollout' && phase === 'Waiting') ||
-    (gate === 'confirm-promotion' && phase === 'WaitingPromotion');
+    (gate === 'confirm-promotion' && phase === 'WaitingPromotion' && strategy === 'canary');
   return silent ? passOver(release, now) : { ...release, verdict: { outcome: 'held', gate, hook } };
 }
 
@@ -171,7 +183,7 @@ function woke(release: Release, now: number): Release {
   // An examination begins with a look of its own; every other tick needs one.
   const looksAnyway =
     isAnalysing(status.phase) &&
-    release.weights.canary > 0 &&
+    isUnderTest(release) &&
     observation?.target?.readiness.ready === true &&
     settings !== undefined &&
     hookCalls(settings, 'rollback', 'Progressing').length === 0;

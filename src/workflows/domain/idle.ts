@@ -1,6 +1,7 @@
 import { askGate, gate, isMuted } from './gates.ts';
 import { canaryName, targetName } from './names.ts';
 import { alert, carryOut, enterPhase, normal, record, recordOnce, warning, writeStatus } from './plans.ts';
+import { taken } from './taken.ts';
 import { halt, whyNotReady, type World } from './world.ts';
 import { repair } from './repair.ts';
 import type { Action, Release } from './state.ts';
@@ -15,9 +16,7 @@ export function idle(release: Release, world: World, now: number): Action {
       return rest(release, world);
     case 'reverted':
       // Not a release, but remembered, so that going back to the revision that failed starts one (Q5).
-      return carryOut('tell', 'the target is back at the promoted revision', 'noted', [
-        writeStatus({ lastAppliedSpec: target.revision }),
-      ]);
+      return carryOut('tell', 'the target is back at the promoted revision', 'noted', [writeStatus(taken(target))]);
     case 'changed':
       break;
   }
@@ -71,7 +70,7 @@ function start(release: Release, { settings, target }: World): Action {
         canaryWeight,
         failedChecks: 0,
         iterations: 0,
-        lastAppliedSpec: target.revision,
+        ...taken(target),
       }),
     ],
     [alert('info', 'New revision detected, progressing canary analysis.', true)],
@@ -93,6 +92,7 @@ function change({ status }: Release, revision: string): 'none' | 'reverted' | 'c
 /** Someone scales the target up while no release runs: its pods serve nobody. Said once (Q52). */
 function rest(release: Release, { settings, target, canary }: World): Action {
   const key = `scaled/${canary.generation}`;
+  if (!settings.parks) return { type: 'rest' };
   if (target.replicas === 0 || hasFailedPromotion(release) || release.toldOnce.includes(key)) return { type: 'rest' };
   const message =
     `${settings.target.kind} ${targetName(release, settings)} has ${target.replicas} replicas while no release runs; ` +

@@ -1,5 +1,6 @@
 import { canaryName } from './names.ts';
 import { alert, carryOut, enterPhase, normal, record, warning } from './plans.ts';
+import { taken } from './taken.ts';
 import { halt, whyNotReady, type World } from './world.ts';
 import type { Step } from './plan.ts';
 import type { Action, Release } from './state.ts';
@@ -25,7 +26,7 @@ export function initialise(release: Release, world: World, now: number): Action 
     { do: 'ensure-apex' },
     { do: 'ensure-routes', weights: { primary: 100, canary: 0 } },
   ];
-  if (target.replicas === 0 || settings.drainMs === 0) return complete(release, world, turn);
+  if (!settings.parks || target.replicas === 0 || settings.drainMs === 0) return complete(release, world, turn);
   return carryOut('initialize', 'turn the apex and the routes to the primary', 'switched', turn);
 }
 
@@ -53,6 +54,7 @@ function complete(release: Release, world: World, before: readonly Step[]): Acti
   // starts a release of the target (Q51).
   const adopted = primary !== undefined && !primary.ours && !primary.equalsTarget;
   const revision = adopted ? '' : target.revision;
+  const applied = adopted ? { lastAppliedSpec: '' } : taken(target);
   return carryOut(
     'initialize',
     'park the target',
@@ -64,7 +66,7 @@ function complete(release: Release, world: World, before: readonly Step[]): Acti
         canaryWeight: 0,
         failedChecks: 0,
         iterations: 0,
-        lastAppliedSpec: revision,
+        ...applied,
         lastPromotedSpec: revision,
       }),
       ...record(release, normal(`Initialization done! ${canaryName(release)}`)),

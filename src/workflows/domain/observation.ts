@@ -32,6 +32,8 @@ export interface ObservedCanary {
   readonly generation: number;
   /** A deletion timestamp is set. */
   readonly deleting: boolean;
+  /** Holds the finalizer that lets Serin put things back before the Canary goes. */
+  readonly finalizer: boolean;
   readonly settings: Settings;
   readonly status: CanaryStatus;
   /** Message of the `Stalled` condition that is stored now, if there is one. */
@@ -46,6 +48,12 @@ export interface Settings {
   readonly suspend: boolean;
   readonly skipAnalysis: boolean;
   readonly hasAutoscaler: boolean;
+  /** The target gets its traffic and its replicas back before the Canary goes. */
+  readonly revertOnDeletion: boolean;
+  /** The provider can divide traffic; without that a canary is only ever tested, and then promoted. */
+  readonly splitsTraffic: boolean;
+  /** The target has no pods between releases. A Service has none of its own to take away. */
+  readonly parks: boolean;
   /** Seconds a workload may go without progress. */
   readonly progressDeadlineSeconds: number;
   readonly analysis: AnalysisSettings;
@@ -71,9 +79,13 @@ export interface AnalysisSettings {
   readonly stepWeightPromotion: number;
   readonly iterations: number;
   readonly mirror: boolean;
+  /** Names of the cookies that keep a user on one side of a split. */
+  readonly sessionAffinity?: { readonly cookieName: string; readonly primaryCookieName?: string };
   /** Checks in the order in which they are judged: built-in and inline ones, then templates. */
   readonly metrics: readonly MetricCheck[];
   readonly hooks: readonly Hook[];
+  /** What the provider cannot do and is left out, in Flagger's words: told as a release begins. */
+  readonly remarks: readonly string[];
 }
 
 export interface MetricCheck {
@@ -133,11 +145,19 @@ export interface CanaryStatus {
   readonly lastAppliedSpec: string;
   /** Hash of the revision that the primary runs; '' when unknown. */
   readonly lastPromotedSpec: string;
+  /** Checksums of the ConfigMaps and Secrets of the revision last taken up. Absent when nothing is tracked. */
+  readonly trackedConfigs?: Readonly<Record<string, string>>;
+  readonly cookies?: Cookies;
 }
 
 export interface ObservedWorkload {
-  /** Hash of its pod template, `v1:<hex>`. */
+  /** Hash of what a release is about, `v1:<hex>`: the pod template, and the configuration it refers to. */
   readonly revision: string;
+  /**
+   * Checksums of the ConfigMaps and Secrets that belong to the revision, by `configmap/<name>` and `secret/<name>`.
+   * Absent when they are not tracked.
+   */
+  readonly configs?: Readonly<Record<string, string>>;
   /** `spec.replicas`. */
   readonly replicas: number;
   /** Pods that are available now. */
@@ -170,4 +190,22 @@ export type Readiness =
 export interface Weights {
   readonly primary: number;
   readonly canary: number;
+  /** The canary also gets a copy of each request, and what it answers goes nowhere. Absent means no. */
+  readonly mirrored?: true;
+}
+
+/** Cookies that keep a user on one side of a split, each as `<name>=<value>`. @see routers spec 5 */
+export interface Cookies {
+  /** Whoever was served by the canary keeps being served by it. */
+  readonly canary?: string;
+  /** Of a release that is over: users are told to forget it. */
+  readonly previous?: string;
+  /** Whoever was served by the primary keeps being served by it, for an interval. */
+  readonly primary?: string;
+}
+
+/** What a router is asked for. */
+export interface Traffic extends Weights {
+  /** Absent when the Canary asks for no session affinity. */
+  readonly cookies?: Cookies;
 }

@@ -1,4 +1,4 @@
-import type { CanaryStatus, HookType, Phase, Weights } from './observation.ts';
+import type { CanaryStatus, Cookies, HookType, Phase, Weights } from './observation.ts';
 
 /**
  * Writes that belong together, in order. They are carried out one after another and stop at the first that fails.
@@ -12,6 +12,12 @@ export interface Plan {
   readonly steps: readonly Step[];
 }
 
+/**
+ * Milliseconds after which Temporal gives up on an attempt to carry out a plan and begins another. An attempt that was
+ * frozen for longer, with its whole process, must not go on as if nothing had happened since.
+ */
+export const planTimeoutMs = 30_000;
+
 /** Names of plans, which are also activity names, so that a history reads like the event list. */
 export const verbs = [
   'initialize', // create what a new Canary needs
@@ -22,6 +28,7 @@ export const verbs = [
   'finish', // scale the canary down and close the books
   'rollBack', // all traffic to the primary; never gives up
   'tell', // status and events only
+  'revert', // give the target back what was its own, before the Canary goes
 ] as const;
 
 export type Verb = (typeof verbs)[number];
@@ -31,23 +38,34 @@ export type Step =
   | { readonly do: 'ensure-services' }
   /** The primary workload, created from the last promoted template, or the target's when nothing was promoted yet. */
   | { readonly do: 'ensure-primary' }
-  /** The primary's autoscaler, if the Canary names one: `create` leaves an existing one alone, `update` copies changes. */
-  | { readonly do: 'ensure-autoscaler'; readonly mode: 'create' | 'update' }
+  /**
+   * The primary's autoscaler, if the Canary names one: `create` leaves an existing one alone, `update` copies changes.
+   * `floor` is the number of replicas below which it must not go while a promotion lasts, and 0 ends that; without it
+   * whatever was asked for last stays in force.
+   */
+  | { readonly do: 'ensure-autoscaler'; readonly mode: 'create' | 'update'; readonly floor?: number }
   /** The apex Service, which selects the primary's pods. */
   | { readonly do: 'ensure-apex' }
   /** The mesh objects, with these weights. */
-  | { readonly do: 'ensure-routes'; readonly weights: Weights }
-  | { readonly do: 'set-weights'; readonly weights: Weights }
-  /** `zero` parks the target, `up` brings it to the capacity a release starts with. */
+  | { readonly do: 'ensure-routes'; readonly weights: Weights; readonly cookies?: Cookies }
+  | { readonly do: 'set-weights'; readonly weights: Weights; readonly cookies?: Cookies }
+  /** `zero` parks the target and its autoscaler, `up` brings it to the capacity a release starts with. */
   | { readonly do: 'scale-target'; readonly to: 'zero' | 'up' }
   /**
    * Copies the target's template to the primary, provided its hash still is `revision`; otherwise fails with
-   * `Conflict` and changes nothing.
+   * `Conflict` and changes nothing. With an autoscaler the primary keeps its replicas, and has at least `replicas`.
    */
-  | { readonly do: 'promote'; readonly revision: string }
+  | { readonly do: 'promote'; readonly revision: string; readonly replicas?: number }
   /** Writes these fields of `Canary.status`, if they differ, with the condition that belongs to the phase. */
   | { readonly do: 'write-status'; readonly status: StatusPatch }
-  | { readonly do: 'record-event'; readonly event: EventRecord };
+  | { readonly do: 'record-event'; readonly event: EventRecord }
+  /** The target's autoscaler goes on, and the target gets the replicas that the primary has. */
+  | { readonly do: 'revert-target' }
+  /** The apex Service selects the target's pods again, unless it goes away with the Canary. */
+  | { readonly do: 'revert-apex' }
+  /** The mesh objects become what they were before the Canary, where that is known. */
+  | { readonly do: 'revert-routes' }
+  | { readonly do: 'set-finalizer'; readonly present: boolean };
 
 export interface StatusPatch extends Partial<CanaryStatus> {
   /** The `Promoted` condition that goes with a phase. */

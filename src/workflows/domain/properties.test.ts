@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { behaviour, settings, settled } from '../../../test/support/script.ts';
 import { play, setRevision, type Act, type Line, type Play, type Script, type State } from '../../simulation/world.ts';
 import { decide } from './release.ts';
-import type { AnalysisSettings, Hook, HookType, Settings } from './observation.ts';
+import type { AnalysisSettings, CanaryStatus, Hook, HookType, Settings } from './observation.ts';
 import { orderKinds } from './orders.ts';
 import { effectiveMaxWeight } from './steps.ts';
 
@@ -16,6 +16,10 @@ const weather = fc.record({
     stepWeight: fc.integer({ min: 5, max: 100 }),
     stepWeights: fc.constantFrom<readonly number[]>([], [], [], [1, 10, 80], [5, 50, 100]),
     stepWeightPromotion: fc.constantFrom(0, 0, 30, 50),
+    strategy: fc.constantFrom('canary', 'canary', 'blue-green', 'ab-testing'),
+    iterations: fc.integer({ min: 1, max: 4 }),
+    mirror: fc.boolean(),
+    sessionAffinity: fc.constantFrom(undefined, { cookieName: 'sid' }, { cookieName: 'sid', primaryCookieName: 'pid' }),
     hooks: fc.subarray<HookType>([
       'confirm-rollout',
       'pre-rollout',
@@ -27,6 +31,10 @@ const weather = fc.record({
     ]),
   }),
   skipAnalysis: fc.nat(9).map((roll) => roll > 7),
+  hasAutoscaler: fc.boolean(),
+  revertOnDeletion: fc.boolean(),
+  /** A provider without weights, as far as the strategy allows for it. */
+  meshless: fc.nat(9).map((roll) => roll > 6),
   /** What hooks, metrics and Prometheus answer, one roll of the dice after the other. */
   luck: fc.array(fc.nat(9), { minLength: 8, maxLength: 40 }),
   acts: fc.array(
@@ -53,6 +61,7 @@ const weather = fc.record({
         'API server away',
         'suspend',
         'unsuspend',
+        'delete',
       ),
     }),
     { minLength: 1, maxLength: 14 },
@@ -66,18 +75,25 @@ const endMs = 3_600_000;
 /** After this everybody behaves, so that the release can come to an end. */
 const calmMs = 500_000;
 
-function scriptOf({ analysis, skipAnalysis, luck, acts }: Weather): Script {
+function scriptOf({ analysis, skipAnalysis, hasAutoscaler, revertOnDeletion, meshless, luck, acts }: Weather): Script {
   const { stepWeights } = analysis;
   const hooks = analysis.hooks.map((type): Hook => ({ name: type, type, muteAlert: false, budgetMs: 1_000 }));
   const rules: Partial<AnalysisSettings> = {
     ...analysis,
     hooks,
     stepWeight: stepWeights.length > 0 ? 0 : analysis.stepWeight,
+    iterations: analysis.strategy === 'canary' ? 0 : analysis.iterations,
+    mirror: analysis.mirror && analysis.strategy !== 'ab-testing',
   };
   let rolls = 0;
   const roll = () => luck[rolls++ % luck.length] ?? 0;
   return {
-    settings: settings(rules, { skipAnalysis }),
+    settings: settings(rules, {
+      skipAnalysis,
+      hasAutoscaler,
+      revertOnDeletion,
+      splitsTraffic: !(meshless && analysis.strategy === 'blue-green'),
+    }),
     revision: 'v1:1',
     behaviour,
     start: settled,
@@ -143,6 +159,11 @@ function actOf(what: string, atMs: number, index: number): Act {
       return to((world) => void (world.settings = { ...world.settings, suspend: true }));
     case 'unsuspend':
       return to((world) => void (world.settings = { ...world.settings, suspend: false }));
+    case 'delete':
+      return to((world) => {
+        if (world.finalizer) world.deleting = true;
+        else world.deleted = true;
+      });
   }
   throw new Error(`nobody knows how to ${what}`);
 }
@@ -186,7 +207,7 @@ describe('whatever happens to a release', () => {
 
   it('failed checks never exceed the threshold, and reaching it ends the release unless a newer revision comes', () => {
     always(({ lines }, { analysis }) => {
-      const statuses = lines.flatMap((line) => (line.kind === 'phase' ? [line.status] : []));
+      const statuses = withoutCookies(lines.flatMap((line) => (line.kind === 'phase' ? [line.status] : [])));
       for (const [index, status] of statuses.entries()) {
         expect(status.failedChecks).toBeLessThanOrEqual(analysis.threshold);
         const next = statuses[index + 1];
@@ -199,7 +220,9 @@ describe('whatever happens to a release', () => {
 
   it('ends settled, unless the primary is beyond hope, which is for a person to mend', () => {
     always(({ world, outcomes }) => {
-      if (world.primaryReadyAt === Infinity) return;
+      if (world.primaryReadyAt === Infinity || world.deleted) return;
+      // A target that never gets ready keeps the Canary that is to give it its traffic back.
+      if (world.deleting && world.targetReadyAt === Infinity) return;
       expect(world.status.phase).toMatch(/^(Initialized|Succeeded|Failed)$/);
       expect(outcomes.length).toBeGreaterThan(0);
     });
@@ -227,7 +250,9 @@ describe('whatever happens to a release', () => {
         if (action.type !== 'carry-out' || !action.plan.steps.some((step) => step.do === 'promote')) continue;
         if (release.promoted || release.repairing) continue;
         expect(release.verdict?.outcome).toBe('pass');
-        expect(release.weights.canary).toBeGreaterThanOrEqual(effectiveMaxWeight(analysis));
+        if (analysis.strategy === 'canary')
+          expect(release.weights.canary).toBeGreaterThanOrEqual(effectiveMaxWeight(analysis));
+        else expect(release.status.iterations).toBeGreaterThanOrEqual(analysis.iterations);
       }
     });
   });
@@ -239,6 +264,53 @@ describe('whatever happens to a release', () => {
         if (line.kind === 'weights') since = line.at;
         if (isJudgment(line)) expect(line.at - since).toBeGreaterThanOrEqual(analysis.intervalMs);
       }
+    });
+  });
+
+  it('every iteration is judged once, over a whole interval', () => {
+    always(({ lines }, { analysis }) => {
+      if (analysis.strategy === 'canary') return;
+      let [since, iterations] = [-Infinity, 0];
+      for (const line of lines) {
+        if (line.kind === 'phase' && line.status.iterations > iterations) since = line.at;
+        if (line.kind === 'phase') iterations = line.status.iterations;
+        if (isJudgment(line)) expect(line.at - since).toBeGreaterThanOrEqual(analysis.intervalMs);
+      }
+    });
+  });
+
+  it('a user has a cookie of the canary only while it has traffic, and is told to forget it afterwards', () => {
+    always(({ decisions }, { analysis }) => {
+      if (!analysis.sessionAffinity) return;
+      for (const { release, action } of decisions) {
+        if (action.type !== 'carry-out') continue;
+        for (const step of action.plan.steps) {
+          if (step.do !== 'set-weights' && step.do !== 'ensure-routes') continue;
+          expect(step.cookies?.canary === undefined).toBe(step.weights.canary === 0);
+          if (release.status.cookies?.canary && step.weights.canary === 0)
+            expect(step.cookies?.previous).toBe(release.status.cookies.canary);
+        }
+      }
+    });
+  });
+
+  it('a primary with an autoscaler keeps the replicas it had for as long as the canary has traffic', () => {
+    always(({ decisions }, { hasAutoscaler }) => {
+      if (!hasAutoscaler) return;
+      for (const { release, action } of decisions) {
+        if (action.type !== 'carry-out' || action.then !== 'shifted' || release.weights.canary > 0) continue;
+        const steps = action.plan.steps;
+        const [gives] = steps.filter((step) => step.do === 'set-weights' && step.weights.canary > 0);
+        if (gives) expect(steps).toContainEqual({ do: 'ensure-autoscaler', mode: 'update', floor: 1 });
+      }
+    });
+  });
+
+  it('a Canary that is deleted goes, and its target serves before its primary stops', () => {
+    always(({ lines, world }) => {
+      if (!world.deleted || !world.finalizer) return;
+      const reverted = lines.flatMap((line) => (line.kind === 'reverted' ? [line.what] : []));
+      expect(reverted).toContain('revert-apex');
     });
   });
 
@@ -260,5 +332,11 @@ describe('whatever happens to a release', () => {
     });
   });
 });
+
+/** Cookies are written on the way, which changes nothing else. */
+function withoutCookies(statuses: readonly CanaryStatus[]): CanaryStatus[] {
+  const bare = statuses.map(({ cookies: _, ...status }) => status);
+  return bare.filter((status, index) => JSON.stringify(status) !== JSON.stringify(bare[index - 1]));
+}
 
 const isJudgment = (line: Line) => line.kind === 'action' && line.action === 'analyse';

@@ -2,10 +2,13 @@ import { adopt } from './adoption.ts';
 import { finish } from './ending.ts';
 import { idle } from './idle.ts';
 import { initialise } from './initialise.ts';
-import { carryOut, recordOfSpec, recordOnce, warning, writeStatus } from './plans.ts';
-import { isAtRest } from './phases.ts';
+import { alert, carryOut, recordOfSpec, recordOnce, warning, writeStatus } from './plans.ts';
+import { targetName } from './names.ts';
+import { isAnalysing, isAtRest } from './phases.ts';
 import { promoting } from './promoting.ts';
 import { analysing, waiting } from './analysing.ts';
+import { keepFinalizer, terminate } from './terminating.ts';
+import { withCookies } from './cookies.ts';
 import { known } from './world.ts';
 import type { ObservedCanary } from './observation.ts';
 import type { Action, Outcome, Release } from './state.ts';
@@ -57,7 +60,7 @@ export function begin(start: {
  * reasons to go on. Pure: the same release at the same time always does the same.
  */
 export function decide(release: Release, now: number): Action {
-  return tellFirst(release, choose(release, now), now);
+  return tellFirst(release, withCookies(release, choose(release, now)), now);
 }
 
 function choose(release: Release, now: number): Action {
@@ -69,8 +72,13 @@ function choose(release: Release, now: number): Action {
   }
   if (!observation || release.stale || release.hinted > release.answered) return look(release);
   const { canary } = observation;
-  if (!canary || canary.deleting) return { type: 'rest' };
+  if (!canary) return { type: 'rest' };
+  if (canary.deleting) return terminate(release, canary, now);
   if (release.ending) return finish(release, canary.settings, now);
+  const frozen = frozenFor(release, canary, now);
+  if (frozen) return frozen;
+  const finalizer = observation.problem?.reason === 'InvalidSpec' ? undefined : keepFinalizer(canary);
+  if (finalizer) return finalizer;
   // What has begun is finished first: a way out, and a copy that no status tells of yet.
   if (canary.settings.suspend && release.copied === undefined) return suspended(release);
   const world = known(observation);
@@ -120,6 +128,19 @@ function suspended(release: Release): Action {
     message: 'skipping canary run as object is suspended',
   });
   return { ...carryOut('tell', 'suspended', 'noted', [event]), once: 'suspended' };
+}
+
+/** A release that cannot go on freezes its traffic where it is: whoever gets alerts has to hear of it (Q49). */
+function frozenFor(release: Release, { settings }: ObservedCanary, now: number): Action | undefined {
+  const { frozenSince = now, observation, stall, status, toldOnce } = release;
+  const deadline = frozenSince + settings.progressDeadlineSeconds * 1_000;
+  const isRunning = isAnalysing(status.phase) || status.phase === 'Promoting' || status.phase === 'Finalising';
+  if (!isRunning || now < deadline || frozenSince === now || toldOnce.includes('frozen')) return undefined;
+  const seconds = Math.round((now - frozenSince) / 1_000);
+  const why = observation?.problem?.message ?? stall?.message ?? '';
+  const message = `Release of ${targetName(release, settings)} has been held for ${seconds} s: ${why}`;
+  const steps = [recordOfSpec(release, warning(message))];
+  return { ...carryOut('tell', message, 'noted', steps, [alert('warn', message)]), once: 'frozen' };
 }
 
 /** Something has to be mended before anything can be done. Traffic stays as it is. */

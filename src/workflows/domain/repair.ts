@@ -1,5 +1,5 @@
 import { carryOut, record, warning } from './plans.ts';
-import { onPrimary, strandsTraffic, type World } from './world.ts';
+import { onPrimary, sameWeights, strandsTraffic, type World } from './world.ts';
 import type { Step } from './plan.ts';
 import type { Action, Release } from './state.ts';
 
@@ -11,11 +11,16 @@ export function repair(release: Release, world: World): Action | undefined {
   const { drift, routes } = world;
   const { weights } = release;
   const moved = routes !== undefined && routes.canary !== weights.canary;
-  if (drift.length === 0 && !moved) return undefined;
+  const mirror = routes !== undefined && !moved && !sameWeights(routes, weights);
+  if (drift.length === 0 && !moved && !mirror) return undefined;
   // Weights that would take traffic from pods that serve to pods that do not are put back once those are there.
   const before = routes ? release : { ...release, weights: onPrimary };
   if ((moved || !routes) && strandsTraffic(before, weights)) return undefined;
-  const what = [...drift, ...(moved ? [`weights ${routes.primary}/${routes.canary}`] : [])].join(', ');
+  const what = [
+    ...drift,
+    ...(moved ? [`weights ${routes.primary}/${routes.canary}`] : []),
+    ...(mirror ? ['mirroring'] : []),
+  ].join(', ');
   // What a repair could not put right, or somebody undoes at once, is left alone until something changes again.
   if (release.repaired === what) return undefined;
   const steps: Step[] = [

@@ -59,6 +59,8 @@ export interface Release {
   readonly drainUntil: number;
   /** How this release is being ended. */
   readonly ending?: Ending;
+  /** What a Canary that is being deleted has given back so far. */
+  readonly reverted?: 'target' | 'traffic';
   /** A release has ended in this run. */
   readonly ended?: Ended;
   /** The run is to be continued as a new one, for a newer revision. */
@@ -93,6 +95,8 @@ export interface Release {
     /** Events that its plan recorded before it was cut short. */
     readonly told: readonly string[];
   };
+  /** Since when nothing could be done, one way or another. Milliseconds since the epoch. */
+  readonly frozenSince?: number;
   /** Revision that was copied to the primary while the status does not say so yet. */
   readonly copied?: string;
 }
@@ -192,7 +196,9 @@ export type Then =
   | 'returned' // a step of traffic back to the primary
   | 'way-out' // traffic as the ending wants it
   | 'closed' // workloads and status as the ending wants them
-  | 'told'; // the last words
+  | 'told' // the last words
+  | 'reverting' // the target is getting its replicas back
+  | 'reverted'; // and has its traffic back
 
 /** What happened. */
 export type Event =

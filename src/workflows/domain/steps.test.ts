@@ -1,15 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
 import { settings } from '../../../test/support/script.ts';
-import { effectiveMaxWeight, nextStep, promotionStep } from './steps.ts';
+import { effectiveMaxWeight, nextRung, promotionStep } from './steps.ts';
 import type { AnalysisSettings } from './observation.ts';
 
 const analysis = (given: Partial<AnalysisSettings>) => settings(given).analysis;
+
+const onCanary = (canary: number) => ({ primary: 100 - canary, canary });
 
 /** Canary weights from 0 until the ladder is climbed, or what it ends with. */
 function ladder(given: Partial<AnalysisSettings>): (number | string)[] {
   const climbed: (number | string)[] = [];
   for (let weight = 0; climbed.length < 20;) {
-    const next = nextStep(analysis(given), weight);
+    const next = nextRung(analysis(given), onCanary(weight));
     if (next.type === 'stuck') return [...climbed, `stuck at a step of ${next.step}`];
     if (next.type === 'complete') return [...climbed, 'promote'];
     expect(next.weights.primary + next.weights.canary).toBe(100);
@@ -68,12 +70,12 @@ describe('the ladder of weights', () => {
     { when: 'a weight between two steps', weight: 15, then: 20 },
     { when: 'a weight below the first step', weight: 3, then: 10 },
   ])('Q20: after an edit of the list, $when goes on with the next higher one', ({ weight, then }) => {
-    const next = nextStep(analysis({ stepWeight: 0, stepWeights: [10, 20, 40] }), weight);
+    const next = nextRung(analysis({ stepWeight: 0, stepWeights: [10, 20, 40] }), onCanary(weight));
     expect(next).toEqual({ type: 'shift', weights: { primary: 100 - then, canary: then } });
   });
 
   it('a weight past the maximum, after an edit of it, is enough', () => {
-    expect(nextStep(analysis({ stepWeight: 10, maxWeight: 20 }), 50)).toEqual({ type: 'complete' });
+    expect(nextRung(analysis({ stepWeight: 10, maxWeight: 20 }), onCanary(50))).toEqual({ type: 'complete' });
   });
 
   it.each([

@@ -1,24 +1,68 @@
-import type { AnalysisSettings, Weights } from './observation.ts';
+import type { AnalysisSettings, Settings, Weights } from './observation.ts';
+import type { Release } from './state.ts';
 
-/** What comes after a weight that has been proven. */
+/** What comes after a test that has been passed. */
 export type NextStep =
+  /** The canary strategy: more traffic, or, before that, a copy of it. */
   | { readonly type: 'shift'; readonly weights: Weights }
-  /** The ladder is climbed: the revision has earned its promotion. */
+  /** A/B testing and blue/green: the same traffic for another interval. */
+  | { readonly type: 'iterate'; readonly iteration: number; readonly weights: Weights }
+  /** Blue/green: all traffic, once the iterations are through. */
+  | { readonly type: 'switch'; readonly iteration: number; readonly weights: Weights }
+  /** The revision has earned its promotion. */
   | { readonly type: 'complete' }
   /** The settings lead nowhere, such as a step of 0. */
   | { readonly type: 'stuck'; readonly step: number };
+
+/** The next step of a strategy. @see engine spec 9 */
+export function nextStep({ analysis, splitsTraffic }: Settings, { weights, status }: Release): NextStep {
+  switch (analysis.strategy) {
+    case 'canary':
+      return nextRung(analysis, weights);
+    case 'ab-testing':
+      return nextIteration(analysis, status.iterations, allOnCanary) ?? { type: 'complete' };
+    case 'blue-green': {
+      const tested = weights.canary === 0 && analysis.mirror && splitsTraffic ? mirrored : weights;
+      return (
+        nextIteration(analysis, status.iterations, tested) ??
+        afterIterations(analysis, status.iterations, splitsTraffic ? allOnCanary : weights)
+      );
+    }
+  }
+}
+
+const allOnCanary: Weights = { primary: 0, canary: 100 };
+const mirrored: Weights = { primary: 100, canary: 0, mirrored: true };
+
+/** Iterations that were lowered below the count that was reached are complete (Q18). */
+function nextIteration({ iterations }: AnalysisSettings, reached: number, weights: Weights): NextStep | undefined {
+  return reached < iterations ? { type: 'iterate', iteration: Math.max(0, reached) + 1, weights } : undefined;
+}
+
+/** The iteration after the last one is the test of the canary with all traffic. */
+function afterIterations({ iterations }: AnalysisSettings, reached: number, weights: Weights): NextStep {
+  return reached === iterations ? { type: 'switch', iteration: reached + 1, weights } : { type: 'complete' };
+}
+
+/** Whether the canary is being tested: it gets requests, copies of them, or an iteration has begun. */
+export function isUnderTest({ weights, status }: Pick<Release, 'weights' | 'status'>): boolean {
+  return (
+    weights.canary > 0 || weights.mirrored === true || status.iterations > 0 || status.phase === 'WaitingPromotion'
+  );
+}
 
 /**
  * The next rung of the canary strategy. `maxWeight` is a trigger and not a cap: the last step may go past it.
  *
  * @see engine spec 9.2, Q17 and Q20
  */
-export function nextStep(analysis: AnalysisSettings, canaryWeight: number): NextStep {
+export function nextRung(analysis: AnalysisSettings, weights: Weights): Exclude<NextStep, { iteration: number }> {
   const max = effectiveMaxWeight(analysis);
-  const step = stepFrom(analysis, canaryWeight);
-  if (canaryWeight >= max && canaryWeight > 0) return { type: 'complete' };
+  const step = stepFrom(analysis, weights.canary);
+  if (weights.canary >= max && weights.canary > 0) return { type: 'complete' };
   if (step <= 0) return { type: 'stuck', step };
-  const canary = Math.min(100, canaryWeight + step);
+  if (analysis.mirror && weights.canary === 0 && !weights.mirrored) return { type: 'shift', weights: mirrored };
+  const canary = Math.min(100, weights.canary + step);
   return { type: 'shift', weights: { primary: 100 - canary, canary } };
 }
 

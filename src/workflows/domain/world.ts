@@ -34,6 +34,10 @@ export function whyNotReady(workload: ObservedWorkload | undefined, missing: str
 
 export const onPrimary: Weights = { primary: 100, canary: 0 };
 
+export function sameWeights(one: Weights, other: Weights): boolean {
+  return one.canary === other.canary && Boolean(one.mirrored) === Boolean(other.mirrored);
+}
+
 /** Where traffic goes now, whoever sent it there. */
 export function weightsNow({ observation, weights }: Release): Weights {
   return observation?.routes ?? weights;

@@ -1,0 +1,70 @@
+import type { Canary } from './canary.ts';
+import { analysisOf, providerOf, strategyOf } from './defaults.ts';
+
+/** What a provider can do beyond taking a Canary's Services as they are. @see routers spec 20 */
+export interface Capabilities {
+  /** Divides traffic by weights. */
+  readonly weights: boolean;
+  /** Tells requests apart by their headers. */
+  readonly match: boolean;
+  /** Sends copies of requests to the canary. */
+  readonly mirror: boolean;
+  /** Keeps users on one side by cookies. */
+  readonly sessionAffinity: boolean;
+}
+
+/** What Istio's TCP routes can do. */
+const weightsAlone: Capabilities = { weights: true, match: false, mirror: false, sessionAffinity: false };
+
+const capabilities: Readonly<Record<string, Capabilities>> = {
+  istio: { weights: true, match: true, mirror: true, sessionAffinity: true },
+  kubernetes: { weights: false, match: false, mirror: false, sessionAffinity: false },
+};
+
+/** Names of the routers, as `spec.provider` gives them. */
+export const routerNames: readonly string[] = Object.keys(capabilities);
+
+/** What the router of a Canary can do for it, or undefined when there is no such router. */
+export function capabilitiesOf(canary: Canary, meshProvider: string): Capabilities | undefined {
+  const router = providerOf(canary, meshProvider);
+  const isTcp = canary.spec.service?.appProtocol?.toLowerCase() === 'tcp';
+  return router === 'istio' && isTcp ? weightsAlone : capabilities[router];
+}
+
+/** Names of the routers that can do this, for people. */
+export function routersThat(can: (capabilities: Capabilities) => boolean): string {
+  return routerNames.filter((name) => can(capabilities[name]!)).join(', ');
+}
+
+/** Whether the provider can divide traffic. Without that a revision is tested beside the traffic, and promoted. */
+export function splitsTraffic(canary: Canary, meshProvider: string): boolean {
+  return capabilitiesOf(canary, meshProvider)?.weights ?? true;
+}
+
+export interface EffectiveStrategy {
+  readonly name: 'canary' | 'blue-green' | 'ab-testing';
+  readonly iterations: number;
+  /** What is left out of what the Canary asks for, in Flagger's words. */
+  readonly remarks: readonly string[];
+}
+
+/** The strategy a provider carries out for a Canary. @see engine spec 6, step 25 */
+export function effectiveStrategy(canary: Canary, meshProvider: string): EffectiveStrategy {
+  const { match = [], iterations = 0 } = analysisOf(canary);
+  if (splitsTraffic(canary, meshProvider)) {
+    return { name: strategyOf(canary), iterations: Math.max(0, iterations), remarks: [] };
+  }
+  return {
+    name: 'blue-green',
+    iterations: iterations < 1 ? 10 : iterations,
+    remarks: [
+      ...(match.length > 0 ? ['A/B testing is not supported when using the kubernetes provider'] : []),
+      ...(iterations < 1
+        ? [
+            'Progressive traffic is not supported when using the kubernetes provider',
+            'Setting canaryAnalysis.iterations: 10',
+          ]
+        : []),
+    ],
+  };
+}

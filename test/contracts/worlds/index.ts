@@ -1,0 +1,13 @@
+import type { Deps } from '../../../src/activities/deps.ts';
+import type { RouterWorld } from '../router-world.ts';
+import { istioWorld } from './istio.ts';
+import { kubernetesWorld } from './kubernetes.ts';
+
+/** @param uid the Canary's; where a garbage collector runs it has to be the one of a Canary that exists */
+export type CreateWorld = (deps: Deps, namespace: string, uid?: string) => RouterWorld;
+
+/** A world for each provider that `src/activities/routers/index.ts` lists. */
+export const routerWorlds: ReadonlyMap<string, CreateWorld> = new Map([
+  ['istio', istioWorld],
+  ['kubernetes', kubernetesWorld],
+]);
