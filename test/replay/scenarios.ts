@@ -133,4 +133,31 @@ export const scenarios: readonly Scenario[] = [
       return id(canary);
     },
   },
+  {
+    name: 'tests-by-matching-requests',
+    cluster: () => stubCluster({}, { strategy: 'ab-testing', iterations: 2, stepWeight: 0 }),
+    play: plays(),
+  },
+  {
+    name: 'switches-blue-to-green',
+    cluster: () => stubCluster({}, { strategy: 'blue-green', iterations: 2, stepWeight: 0 }),
+    play: plays(),
+  },
+  {
+    name: 'switches-after-mirroring',
+    cluster: () => stubCluster({}, { strategy: 'blue-green', iterations: 2, stepWeight: 0, mirror: true }),
+    play: plays(),
+  },
+  { name: 'mirrors-before-weights', cluster: () => stubCluster({}, { mirror: true }), play: plays() },
+  {
+    name: 'keeps-users-by-cookie',
+    cluster: () => stubCluster({}, { sessionAffinity: { cookieName: 'sid', primaryCookieName: 'pid' } }),
+    play: plays(),
+  },
+  {
+    name: 'tests-without-a-mesh',
+    cluster: () =>
+      stubCluster({ splitsTraffic: false }, { strategy: 'blue-green', iterations: 2, remarks: ['no weights here'] }),
+    play: plays(),
+  },
 ];
