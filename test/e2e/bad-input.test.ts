@@ -140,17 +140,18 @@ const atCreation: readonly Case[] = [
     what: 'a provider that this version does not know',
     spec: { provider: 'contour' },
     reason: 'InvalidSpec',
-    says: () => 'invalid canary spec: spec.provider: the provider contour is not supported yet; use istio',
+    says: () =>
+      'invalid canary spec: spec.provider: the provider contour is not supported yet; use one of istio, kubernetes',
     cure: editing({ provider: 'istio' }),
   },
   {
-    what: 'a release by iterations, which this version cannot do',
-    analysis: { stepWeight: undefined, iterations: 10 },
+    what: 'a mirror, which the provider cannot do',
+    spec: { provider: 'kubernetes' },
+    analysis: { mirror: true },
     reason: 'InvalidSpec',
     says: () =>
-      'invalid canary spec: spec.analysis.iterations: a release by iterations (blue/green or A/B) is not supported yet; ' +
-      'use stepWeight or stepWeights',
-    cure: editing({ analysis: { iterations: null, stepWeight: 10 } }),
+      'invalid canary spec: spec.analysis.mirror: the provider kubernetes cannot mirror traffic; remove it, or use one of istio',
+    cure: editing({ provider: 'istio', analysis: { mirror: null } }),
   },
   {
     what: 'a Deployment of someone else with the name of the primary',
@@ -263,7 +264,8 @@ const inTheMiddle: readonly Mishap[] = [
   {
     what: 'an edit that asks for another provider',
     reason: 'InvalidSpec',
-    says: () => 'invalid canary spec: spec.provider: the provider contour is not supported yet; use istio',
+    says: () =>
+      'invalid canary spec: spec.provider: the provider contour is not supported yet; use one of istio, kubernetes',
     befalls: editing({ provider: 'contour' }),
     cure: editing({ provider: null }),
   },
