@@ -183,9 +183,10 @@ function applyStep(release: Release, step: Step, now: number): Release {
       return addEventNotice(release, step.event, now);
     case 'promote':
       return { ...release, copied: step.revision };
+    case 'ensure-autoscaler':
+      return step.floor === undefined ? release : { ...release, floor: step.floor };
     case 'ensure-services':
     case 'ensure-primary':
-    case 'ensure-autoscaler':
     case 'ensure-apex':
     case 'scale-target':
     case 'revert-target':

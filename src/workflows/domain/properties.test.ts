@@ -147,7 +147,8 @@ function actOf(what: string, atMs: number, index: number): Act {
     case 'canary up':
       return to((world) => void (world.targetDown = false));
     case 'routes moved':
-      return to((world) => void (world.routes = { primary: 50, canary: 50 }));
+      // Where nothing divides traffic there is no route that anybody could move.
+      return to((world) => void (world.settings.splitsTraffic && (world.routes = { primary: 50, canary: 50 })));
     case 'plan fails':
       return to((world) => {
         const kinds = ['set-weights', 'write-status', 'scale-target', 'promote', 'record-event'] as const;

@@ -9,7 +9,7 @@ import type { Action, Release } from './state.ts';
  */
 export function repair(release: Release, world: World): Action | undefined {
   const { drift, routes } = world;
-  const { weights } = release;
+  const { weights, floor } = release;
   const moved = routes !== undefined && routes.canary !== weights.canary;
   const mirror = routes !== undefined && !moved && !sameWeights(routes, weights);
   if (drift.length === 0 && !moved && !mirror) return undefined;
@@ -26,7 +26,8 @@ export function repair(release: Release, world: World): Action | undefined {
   const steps: Step[] = [
     { do: 'ensure-services' },
     { do: 'ensure-primary' },
-    { do: 'ensure-autoscaler', mode: 'update' },
+    // One that was deleted took the floor with it.
+    { do: 'ensure-autoscaler', mode: 'update', ...(floor === undefined ? {} : { floor }) },
     { do: 'ensure-apex' },
     { do: 'ensure-routes', weights },
   ];

@@ -55,6 +55,8 @@ export interface Release {
   readonly repairing: boolean;
   /** Most replicas this revision has been seen ready with. */
   readonly provenReplicas: number;
+  /** Replicas below which the primary's autoscaler must not go now, also when somebody makes it anew; 0 when it decides alone. */
+  readonly floor?: number;
   /** Until when the data plane is given time to hear of the last change of routes. */
   readonly drainUntil: number;
   /** How this release is being ended. */

@@ -381,4 +381,20 @@ describe('an autoscaled primary', () => {
     );
     expect(floors).toEqual(['shiftTraffic 1', 'promote 2', 'finish 0']);
   });
+
+  it('gets its floor back when somebody deletes its autoscaler in the middle', () => {
+    const { decisions } = playCanary({
+      settings: settings({}, { hasAutoscaler: true }),
+      start: settled,
+      acts: [
+        release('v1:2', 1_000),
+        { atMs: 20_000, do: (world) => world.drift.push('HorizontalPodAutoscaler shop-primary') },
+      ],
+    });
+    const repairs = decisions.flatMap(({ action }) =>
+      action.type === 'carry-out' && action.plan.verb === 'repair' ? [action.plan.steps] : [],
+    );
+    expect(repairs).toHaveLength(1);
+    expect(repairs[0]).toContainEqual({ do: 'ensure-autoscaler', mode: 'update', floor: 1 });
+  });
 });
