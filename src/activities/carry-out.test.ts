@@ -1,8 +1,8 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { memoryKubernetes, type MemoryKubernetes } from '../../test/support/memory-kubernetes.ts';
 import { hpaRef, shopCanary, shopDeployment, shopHpa, testDeps, type Loose } from '../../test/support/shop.ts';
 import { failure } from '../errors.ts';
-import type { Plan, Step } from '../workflows/domain/plan.ts';
+import { planTimeoutMs, type Plan, type Step } from '../workflows/domain/plan.ts';
 import { createCarryOut } from './carry-out.ts';
 import { createParts } from './parts.ts';
 import { revisionOf } from './revision.ts';
@@ -211,4 +211,58 @@ describe('carrying out a plan', () => {
       ]);
     },
   );
+
+  it('gives things back in order, and the Canary its leave', async () => {
+    const kubernetes = world();
+    const perform = carryOut(kubernetes);
+    await perform(initialize);
+    deployment(kubernetes, 'shop').spec.replicas = 0;
+    await perform(plan('tell', { do: 'set-finalizer', present: true }));
+    expect(kubernetes.peek('Canary', 'shop')!.metadata.finalizers).toEqual(['finalizer.flagger.app']);
+    const revert = plan('revert', { do: 'revert-target' }, { do: 'revert-apex' }, { do: 'revert-routes' });
+    expect(await perform(revert)).toBeNull();
+    expect(deployment(kubernetes, 'shop').spec.replicas).toBe(2);
+    await perform(plan('revert', { do: 'set-finalizer', present: false }));
+    expect(kubernetes.peek('Canary', 'shop')!.metadata.finalizers).toEqual([]);
+  });
+
+  it.each([
+    ['revert-target', 'get', 'Deployment', 'failed to revert target: deployment shop.prod get query error: forbidden'],
+    ['revert-apex', 'get', 'Service', 'failed revert router: service shop get query error: forbidden'],
+    [
+      'revert-routes',
+      'get',
+      'VirtualService',
+      'failed to revert mesh: VirtualService shop.prod get query error forbidden',
+    ],
+  ] as const)('has words of Flagger for a failure of %s', async (step, verb, kind, message) => {
+    const kubernetes = world();
+    kubernetes.failNext(verb, kind, failure('Unauthorized', 'forbidden'));
+    expect(await carryOut(kubernetes)(plan('revert', { do: step }))).toEqual({
+      step: 0,
+      reason: 'Unauthorized',
+      message,
+    });
+  });
+
+  it('ends the floor of an autoscaler that is gone, and puts none on it', async () => {
+    const perform = carryOut(memoryKubernetes(shopCanary({ autoscalerRef: hpaRef }), shopDeployment()));
+    const floored = (floor: number) => plan('finish', { do: 'ensure-autoscaler', mode: 'update', floor });
+    expect(await perform(floored(0))).toBeNull();
+    expect(await perform(floored(2))).toMatchObject({ step: 0, reason: 'NotFound' });
+  });
+
+  it('does nothing more once another attempt may be at work: its process was frozen', async () => {
+    const kubernetes = world();
+    const clock = jest
+      .spyOn(Date, 'now')
+      .mockReturnValueOnce(0)
+      .mockReturnValue(planTimeoutMs + 1);
+    try {
+      await expect(carryOut(kubernetes)(initialize)).rejects.toThrow('carrying out the plan took too long');
+    } finally {
+      clock.mockRestore();
+    }
+    expect(kubernetes.writes).toEqual([]);
+  });
 });

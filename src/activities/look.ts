@@ -5,9 +5,9 @@ import { validate } from '../schemas/validate.ts';
 import type { MetricCheck, Observation, ObservedCanary, Problem, Settings } from '../workflows/domain/observation.ts';
 import type { CanaryRef } from './contract.ts';
 import type { Deps } from './deps.ts';
+import { hasFinalizer } from './finalizer.ts';
 import type { Parts } from './parts.ts';
 import { settingsOf, settingsOfUnreadable } from './settings.ts';
-import { hasFinalizer } from './finalizer.ts';
 import { canaryStatus, stalledMessage, storedStatus } from './status.ts';
 import type { WorkloadView } from './workloads/workload.ts';
 

@@ -3,6 +3,7 @@ import { failure } from '../errors.ts';
 import type { Canary } from '../schemas/canary.ts';
 import { serviceNames } from '../schemas/defaults.ts';
 import { during, retryOnConflict } from './attempts.ts';
+import { lastApplied, originalIn } from './originals.ts';
 import { controllerOf, fluxGuards, isControlledBy, ownerReference } from './ownership.ts';
 import { sameJson } from './revision.ts';
 import { servicePorts, type ServicePort } from './service-ports.ts';
@@ -100,15 +101,9 @@ export function createServices(kubernetes: Kubernetes): Services {
 }
 
 /** The selector that its owner applied last, if it was applied with kubectl. */
-function appliedSelector({ metadata }: Service): Labels | undefined {
-  const applied = metadata.annotations?.['kubectl.kubernetes.io/last-applied-configuration'];
-  if (applied === undefined) return undefined;
-  try {
-    return (JSON.parse(applied) as { spec?: { selector?: Labels } }).spec?.selector;
-  } catch {
-    const what = `router ${metadata.name}.${metadata.namespace} failed to unMarshal annotation`;
-    throw failure('InvalidSpec', `${what} kubectl.kubernetes.io/last-applied-configuration; remove or mend it`);
-  }
+function appliedSelector(live: Service): Labels | undefined {
+  const { name, namespace } = live.metadata;
+  return originalIn<{ spec?: { selector?: Labels } }>(live, lastApplied, `router ${name}.${namespace}`)?.spec?.selector;
 }
 
 /** A Service as it is created. */

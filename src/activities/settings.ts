@@ -7,6 +7,7 @@ import {
   isSkipped,
   maxWeightOf,
   progressDeadlineSeconds,
+  revertsOnDeletion,
   thresholdOf,
 } from '../schemas/defaults.ts';
 import { observedProvider } from './metrics/observers.ts';
@@ -22,7 +23,7 @@ interface Sources {
 
 /** The settings of a Canary that decisions depend on. @see engine spec 4 */
 export function settingsOf(canary: Canary, worker: WorkerSettings, sources: Sources): Settings {
-  const { targetRef, suspend, autoscalerRef, revertOnDeletion } = canary.spec;
+  const { targetRef, suspend, autoscalerRef } = canary.spec;
   const { alerts = [], webhooks = [] } = analysisOf(canary);
   return {
     target: { kind: targetRef.kind, name: targetRef.name },
@@ -30,9 +31,9 @@ export function settingsOf(canary: Canary, worker: WorkerSettings, sources: Sour
     suspend: suspend ?? false,
     skipAnalysis: isSkipped(canary),
     hasAutoscaler: autoscalerRef !== undefined,
-    revertOnDeletion: revertOnDeletion ?? false,
+    revertOnDeletion: revertsOnDeletion(canary),
     splitsTraffic: splitsTraffic(canary, worker.meshProvider),
-    parks: targetRef.kind !== 'Service',
+    parks: hasPodsOfItsOwn(targetRef.kind),
     progressDeadlineSeconds: progressDeadlineSeconds(canary),
     analysis: analysisSettings(canary, worker, sources.metricChecks(canary)),
     listeners: {
@@ -64,7 +65,7 @@ export function settingsOfUnreadable(spec: unknown, worker: WorkerSettings): Set
     hasAutoscaler: false,
     revertOnDeletion: false,
     splitsTraffic: true,
-    parks: textOr(targetRef?.kind, '') !== 'Service',
+    parks: hasPodsOfItsOwn(textOr(targetRef?.kind, '')),
     progressDeadlineSeconds: 600,
     analysis: {
       strategy: 'canary',
@@ -111,6 +112,10 @@ function analysisSettings(canary: Canary, worker: WorkerSettings, metrics: reado
       budgetMs: hookBudgetMs(webhook),
     })),
   };
+}
+
+function hasPodsOfItsOwn(kind: string): boolean {
+  return kind !== 'Service';
 }
 
 function cookieNames({ cookieName, primaryCookieName }: SessionAffinity) {

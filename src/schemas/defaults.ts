@@ -1,4 +1,5 @@
 import type { Canary, CanaryAnalysis, CanaryMetric, CanaryWebhook } from './canary.ts';
+import type { SessionAffinity } from './canary-analysis.ts';
 import { durationProblem, parseDuration } from './duration.ts';
 
 /** Defaults that are computed and never stored. @see canary-crd spec 3.3 */
@@ -74,6 +75,16 @@ export function hookTimeoutMs(webhook: Pick<CanaryWebhook, 'timeout' | 'type'>):
   const { timeout = '', type } = webhook;
   if (timeout.length < (type === 'event' ? 1 : 2)) return 10_000;
   return parseDuration(timeout) ?? { problem: durationProblem(timeout) ?? '' };
+}
+
+/** Seconds for which a user stays with the canary that served them: a day, unless the author says otherwise. */
+export function cookieMaxAgeSeconds({ maxAge }: SessionAffinity): number {
+  return maxAge || 86_400;
+}
+
+/** Whether the target gets its traffic and its replicas back before its Canary goes. */
+export function revertsOnDeletion(canary: Canary): boolean {
+  return canary.spec.revertOnDeletion ?? false;
 }
 
 /** Window of a check: a minute by default, but none for a template, whose query may not need one. */

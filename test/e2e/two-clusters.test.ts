@@ -36,7 +36,8 @@ beforeAll(async () => {
   serin = await startSerin(workloads, {
     only: ['worker', 'starter'],
     env: { SERIN_MESH_KUBECONFIG: mesh.kubeconfig },
-    ...{ minimumIntervalMs: 1_000, drainMs: 200 },
+    minimumIntervalMs: 1_000,
+    drainMs: 200,
   });
 }, 120_000);
 

@@ -21,11 +21,6 @@ export function setCookie(cookie: string, affinity: SessionAffinity, maxAge: num
   ].join('; ');
 }
 
-/** Seconds for which a user stays with the canary. */
-export function canaryMaxAge({ maxAge }: SessionAffinity): number {
-  return maxAge || 86_400;
-}
-
 /**
  * Seconds for which a user stays with the primary: until the next weight, of which all shall have their share.
  *

@@ -3,6 +3,7 @@ import { routerContract } from '../../../test/contracts/router.ts';
 import { routerWorlds } from '../../../test/contracts/router-worlds.ts';
 import { memoryKubernetes } from '../../../test/support/memory-kubernetes.ts';
 import { testDeps } from '../../../test/support/shop.ts';
+import { routerNames } from '../../schemas/providers.ts';
 import { routerFor, routers } from './index.ts';
 
 const memoryDeps = () => testDeps(memoryKubernetes());
@@ -13,6 +14,10 @@ for (const [provider, create] of routers) {
 }
 
 describe('the index of routers', () => {
+  it('has a router for each provider of which it is said what it can do', () => {
+    expect(routerNames).toEqual([...routers.keys()]);
+  });
+
   it('has a world to try each router in', () => {
     expect([...routerWorlds.keys()]).toEqual([...routers.keys()]);
   });

@@ -1,9 +1,9 @@
 import { failure } from '../../errors.ts';
 import type { Canary, CanaryService } from '../../schemas/canary.ts';
-import { analysisOf, serviceNames } from '../../schemas/defaults.ts';
+import { analysisOf, cookieMaxAgeSeconds, serviceNames } from '../../schemas/defaults.ts';
 import type { Traffic, Weights } from '../../workflows/domain/observation.ts';
 import { isObject, omit, type JsonObject } from './compare.ts';
-import { canaryMaxAge, cookiePattern, forgetCookie, primaryMaxAge, setCookie } from './cookies.ts';
+import { cookiePattern, forgetCookie, primaryMaxAge, setCookie } from './cookies.ts';
 
 /** A route as we write it. Whatever else the Canary passes on is carried as data. */
 export interface Route extends JsonObject {
@@ -110,7 +110,7 @@ function offering(canary: Canary, route: Route, traffic: Traffic): Route {
   if (!sessionAffinity || !cookies) return route;
   const offers = [
     cookies.primary && setCookie(cookies.primary, sessionAffinity, primaryMaxAge(canary)),
-    cookies.canary && setCookie(cookies.canary, sessionAffinity, canaryMaxAge(sessionAffinity)),
+    cookies.canary && setCookie(cookies.canary, sessionAffinity, cookieMaxAgeSeconds(sessionAffinity)),
   ];
   const withOffer = (destination: Destination, side: number): Destination => {
     const offer = offers[side];

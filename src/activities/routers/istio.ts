@@ -5,6 +5,7 @@ import { serviceNames } from '../../schemas/defaults.ts';
 import type { Traffic } from '../../workflows/domain/observation.ts';
 import { during } from '../attempts.ts';
 import type { Deps } from '../deps.ts';
+import { lastApplied, originalConfiguration, originalIn } from '../originals.ts';
 import { difference, isObject, omit, pick, type JsonObject } from './compare.ts';
 import { routesOf } from './istio-routes.ts';
 import {
@@ -15,7 +16,7 @@ import {
   weightsIn,
   withoutTraffic,
 } from './istio-spec.ts';
-import { apexMetadata, lastApplied, originalConfiguration, ownership, type Metadata } from './metadata.ts';
+import { apexMetadata, ownership, type Metadata } from './metadata.ts';
 import type { CreateRouter } from './router.ts';
 
 /**
@@ -203,23 +204,11 @@ function fieldsOf(route: unknown): string {
   return isObject(route) ? Object.keys(route).join(', ') : 'empty';
 }
 
-/** The spec from before the Canary, if it was kept. @throws `InvalidSpec` when what was kept cannot be read */
-function originalSpec({ metadata }: KubernetesObject, canary: Canary): JsonObject | undefined {
-  for (const annotation of [lastApplied, originalConfiguration]) {
-    const kept = metadata.annotations?.[annotation];
-    if (kept === undefined) continue;
-    const original = parsed(kept, `${routeName(canary)} failed to unMarshal annotation ${annotation}`);
-    return annotation === lastApplied ? (original.spec as JsonObject | undefined) : original;
-  }
-  return undefined;
-}
-
-function parsed(json: string, problem: string): JsonObject {
-  try {
-    return JSON.parse(json) as JsonObject;
-  } catch {
-    throw failure('InvalidSpec', `${problem}; remove or mend it`);
-  }
+/** The spec from before the Canary, if it was kept; what kubectl remembers comes first. */
+function originalSpec(live: KubernetesObject, canary: Canary): JsonObject | undefined {
+  const what = routeName(canary);
+  const applied = originalIn<{ spec?: JsonObject }>(live, lastApplied, what);
+  return applied ? applied.spec : originalIn<JsonObject>(live, originalConfiguration, what);
 }
 
 function readRoute(canary: Canary, deps: Deps): Promise<KubernetesObject | undefined> {

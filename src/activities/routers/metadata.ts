@@ -5,10 +5,6 @@ import type { Deps } from '../deps.ts';
 import { fluxGuards, ownerReference } from '../ownership.ts';
 import { workloads } from '../workloads/index.ts';
 
-/** Where `revertOnDeletion` finds what an object looked like before its Canary took it over. */
-export const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
-export const originalConfiguration = 'flagger.kubernetes.io/original-configuration';
-
 export interface Metadata {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;

@@ -1,7 +1,9 @@
+import { holdCapacity } from './capacity.ts';
+import { askPromotion, promote, sayPromoted, shownWeight, skip } from './copying.ts';
 import { beginEnding, cancelled, rolledBack, strandedText } from './ending.ts';
 import { askGate, gate, hookCalls, isMuted } from './gates.ts';
 import { confirmRollout } from './idle.ts';
-import { canaryName, primaryName, targetName } from './names.ts';
+import { canaryName, targetName } from './names.ts';
 import { alert, carryOut, enterPhase, normal, record, warning, writeStatus } from './plans.ts';
 import { halt, onPrimary, sameWeights, strandsTraffic, weightsNow, whyNotReady, type World } from './world.ts';
 import { repair } from './repair.ts';
@@ -109,7 +111,7 @@ function advance(release: Release, world: World, now: number): Action {
 function shift(release: Release, settings: Settings, weights: Weights): Action {
   const message = `Advance ${canaryName(release)} canary weight ${weights.canary}`;
   return carryOut('shiftTraffic', message, 'shifted', [
-    ...floor(release, settings),
+    ...holdCapacity(release, settings),
     { do: 'set-weights', weights },
     writeStatus({ canaryWeight: weights.canary }),
     ...record(release, ...starting(release, settings), normal(message)),
@@ -128,7 +130,7 @@ function iterate(release: Release, settings: Settings, next: Extract<NextStep, {
   const told =
     isSwitch && !settings.splitsTraffic ? [] : record(release, ...starting(release, settings), normal(message));
   const moves = settings.splitsTraffic && !sameWeights(weights, release.weights);
-  const traffic: Step[] = moves ? [...floor(release, settings), { do: 'set-weights', weights }] : [];
+  const traffic: Step[] = moves ? [...holdCapacity(release, settings), { do: 'set-weights', weights }] : [];
   // Flagger tells of the switch before it happens, and of an iteration once it has begun.
   const steps: Step[] = isSwitch ? [...told, ...traffic] : traffic;
   return carryOut('shiftTraffic', message, 'shifted', [
@@ -160,81 +162,6 @@ function starting(release: Release, settings: Settings) {
   return [normal(`Starting canary analysis for ${targetName(release, settings)}`), ...remarks.map(warning)];
 }
 
-/** As long as the canary has traffic, the primary keeps the replicas to take it back: it must not be scaled in meanwhile. */
-function floor(release: Release, settings: Settings): Step[] {
-  const { replicas = 0 } = release.observation?.primary ?? {};
-  if (!settings.hasAutoscaler || release.weights.canary > 0 || replicas === 0) return [];
-  return [{ do: 'ensure-autoscaler', mode: 'update', floor: replicas }];
-}
-
-/** The ladder is climbed, or someone said so: the last question, and the copy. */
-function promote(release: Release, { settings }: World): Action {
-  const { lastAppliedSpec: revision } = release.status;
-  return (
-    askPromotion(release, settings) ?? copy(release, settings, release.weights, promotion(release, settings, revision))
-  );
-}
-
-/** Asks the gates for promotion, or waits for them. Undefined when they are open. */
-function askPromotion(release: Release, settings: Settings): Action | undefined {
-  switch (gate(release, settings, 'confirm-promotion')) {
-    case 'unknown':
-      return askGate(settings, 'confirm-promotion', 'Progressing', 'ask whether to promote');
-    case 'closed':
-      return { type: 'wait', until: release.dueAt, why: 'waiting for approval to promote' };
-    case 'open':
-      return undefined;
-  }
-}
-
-/** The copy, onto a primary that is large enough for all the traffic there is. */
-function promotion(release: Release, settings: Settings, revision: string): Step[] {
-  if (!settings.hasAutoscaler) return [{ do: 'promote', revision }];
-  const replicas = neededReplicas(release, settings);
-  return [
-    { do: 'ensure-autoscaler', mode: 'update', floor: replicas },
-    { do: 'promote', revision, replicas },
-  ];
-}
-
-/** What either side has been scaled to for its share is needed for the whole. */
-function neededReplicas({ observation, weights }: Release, { analysis }: Settings): number {
-  const primary = observation?.primary?.replicas ?? 0;
-  const canary = observation?.target?.available ?? 0;
-  if (weights.canary === 0) return primary;
-  // In A/B testing the primary still serves every request that does not match.
-  const alone = weights.canary === 100 && analysis.strategy !== 'ab-testing';
-  return alone ? Math.max(primary, canary) : primary + canary;
-}
-
-function skip(release: Release, { settings }: World): Action {
-  // A primary without pods gets its traffic back like after any promotion: once it is ready.
-  const weights = strandsTraffic(release, onPrimary) ? weightsNow(release) : onPrimary;
-  return copy(release, settings, weights, [
-    { do: 'set-weights', weights },
-    ...promotion(release, settings, release.status.lastAppliedSpec),
-  ]);
-}
-
-/** The primary runs the revision already, and only the status does not say so: a plan was cut short. */
-function sayPromoted(release: Release, settings: Settings, revision: string): Action {
-  return copy({ ...release, status: { ...release.status, lastAppliedSpec: revision } }, settings, release.weights, []);
-}
-
-function copy(release: Release, settings: Settings, weights: Weights, steps: readonly Step[]): Action {
-  const message = `Copying ${targetName(release, settings)} template spec to ${primaryName(release, settings)}`;
-  return carryOut('promote', message, 'promoted', [
-    ...steps,
-    ...record(release, normal(message)),
-    // The hash goes with the copy, not with the end of the promotion: a release that fails later has changed the
-    // primary all the same (Q29).
-    enterPhase(settings, 'Promoting', {
-      lastPromotedSpec: release.status.lastAppliedSpec,
-      canaryWeight: shownWeight(settings, weights),
-    }),
-  ]);
-}
-
 function restart(release: Release, { settings, target, primary }: World): Action {
   // While a broken primary is being mended, the canary has the traffic and keeps it (Q6).
   const isBroken = primary !== undefined && !primary.readiness.ready && !primary.readiness.retriable;
@@ -251,11 +178,6 @@ function restart(release: Release, { settings, target, primary }: World): Action
       ...taken(target),
     }),
   ]);
-}
-
-/** Where iterations are counted, the status has no weight. @see engine spec 9.4 */
-function shownWeight({ analysis }: Settings, weights: Weights): number {
-  return analysis.strategy === 'canary' ? weights.canary : 0;
 }
 
 function failedCheck(release: Release, verdict: { outcome: 'fail' | 'inconclusive'; message: string }): Action {

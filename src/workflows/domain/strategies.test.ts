@@ -36,6 +36,15 @@ const traffic = (lines: readonly Line[]) =>
 
 const told = (lines: readonly Line[]) => events(lines).filter((event) => !event.includes('not ready: waiting'));
 
+const stepsOf = ({ decisions }: ReturnType<typeof playCanary>) =>
+  decisions.flatMap(({ action }) => (action.type === 'carry-out' ? action.plan.steps : []));
+
+const cookiesGiven = (played: ReturnType<typeof playCanary>) =>
+  stepsOf(played).flatMap((step) => (step.do === 'set-weights' ? [step.cookies] : []));
+
+const canaryCookies = (played: ReturnType<typeof playCanary>) =>
+  new Set(cookiesGiven(played).flatMap((cookies) => cookies?.canary ?? []));
+
 /** A hook that refuses the given calls, counted from 1. */
 function refusing(type: Hook['type'], ...calls: readonly number[]): Pick<Script, 'hook'> {
   let count = 0;
@@ -323,13 +332,9 @@ describe('session affinity', () => {
   const sticky = { sessionAffinity: { cookieName: 'sid', primaryCookieName: 'pid' } };
 
   it('BC-35: users are kept where they are for the release, and let go after it', () => {
-    const { lines, decisions, world } = timeline(sticky);
-    const cookies = decisions.flatMap(({ action }) =>
-      action.type === 'carry-out'
-        ? action.plan.steps.flatMap((step) => (step.do === 'set-weights' ? [step.cookies] : []))
-        : [],
-    );
-    const [{ canary, primary } = {}, second, third, last] = cookies;
+    const played = timeline(sticky);
+    const { lines, world } = played;
+    const [{ canary, primary } = {}, second, third, last] = cookiesGiven(played);
     expect(canary).toMatch(/^sid=[a-zA-Z]{10}$/);
     expect(primary).toMatch(/^pid=[a-zA-Z]{10}$/);
     expect([second, third]).toEqual([
@@ -345,27 +350,13 @@ describe('session affinity', () => {
   it('Q33: a worker that lost everything finds the cookies that users have', () => {
     const midway = ({ status }: Readonly<State>) => status.canaryWeight === 20;
     const forget: Act = { atMs: 0, when: midway, do: () => undefined, forget: true };
-    const { decisions } = timeline(sticky, { acts: [release('v1:2', 1_000), forget] });
-    const given = decisions.flatMap(({ action }) =>
-      action.type === 'carry-out'
-        ? action.plan.steps.flatMap((step) =>
-            step.do === 'set-weights' && step.cookies?.canary ? [step.cookies.canary] : [],
-          )
-        : [],
-    );
-    expect(new Set(given).size).toBe(1);
+    const played = timeline(sticky, { acts: [release('v1:2', 1_000), forget] });
+    expect(canaryCookies(played).size).toBe(1);
   });
 
   it('every release has a cookie of its own', () => {
-    const { decisions } = timeline(sticky, { acts: [release('v1:2', 1_000), release('v1:3', 600_000)] });
-    const given = decisions.flatMap(({ action }) =>
-      action.type === 'carry-out'
-        ? action.plan.steps.flatMap((step) =>
-            step.do === 'set-weights' && step.cookies?.canary ? [step.cookies.canary] : [],
-          )
-        : [],
-    );
-    expect(new Set(given).size).toBe(2);
+    const played = timeline(sticky, { acts: [release('v1:2', 1_000), release('v1:3', 600_000)] });
+    expect(canaryCookies(played).size).toBe(2);
   });
 });
 

@@ -78,6 +78,22 @@ describe('revertOnDeletion', () => {
     expect(decide(lookedAt(held), 0)).not.toMatchObject({ plan: { steps: [{ do: 'set-finalizer' }] } });
   });
 
+  it('Q25: a spec that cannot be read does not hold up the deletion, and is told', () => {
+    const problem = { reason: 'InvalidSpec', message: 'invalid canary spec: x' };
+    const found = observed({ phase: 'Succeeded' }, { problem, target: undefined });
+    const going = lookedAt({ ...found, canary: { ...found.canary!, finalizer: true, deleting: true } });
+    const message = `canary shop.prod is deleted without reverting anything: ${problem.message}`;
+    expect(decide(going, 0)).toMatchObject({
+      plan: {
+        steps: [
+          { do: 'record-event', event: { type: 'Warning', message } },
+          { do: 'record-event' },
+          { do: 'set-finalizer', present: false },
+        ],
+      },
+    });
+  });
+
   it('without it a Canary that is deleted is none of our business', () => {
     const found = observed({ phase: 'Succeeded' });
     const going = lookedAt({ ...found, canary: { ...found.canary!, deleting: true } });
