@@ -87,7 +87,9 @@ function consequence(release: Release, { action, overtaken, now }: CarriedOut): 
       // A new weight is no tick: the rollback hooks have been asked at this one.
       const { rollback } = release.asked;
       const asked = rollback ? { rollback } : {};
-      return { ...release, opened: true, verdict: undefined, ticked: false, asked, dueAt: now + intervalMs };
+      // An iteration may begin with the traffic that there was: it is judged over an interval of its own all the same.
+      const begun = { weighedAt: now, dueAt: now + intervalMs };
+      return { ...release, ...begun, opened: true, verdict: undefined, ticked: false, asked };
     }
     case 'promoted':
       return {

@@ -1,6 +1,6 @@
 import { beginEnding, finish, promotionFailed } from './ending.ts';
 import { canaryName } from './names.ts';
-import { carryOut, enterPhase, normal, record, warning, writeStatus } from './plans.ts';
+import { carryOut, enterPhase, normal, record, recordOnce, warning, writeStatus } from './plans.ts';
 import { halt, onPrimary, type World } from './world.ts';
 import { repair } from './repair.ts';
 import { promotionStep } from './steps.ts';
@@ -58,10 +58,15 @@ function takeBack(release: Release, settings: Settings, now: number): Action {
   if (weights.canary === 0) {
     return settings.skipAnalysis ? finish({ ...release, ending: promoted }, settings, now) : allBack(settings);
   }
-  if (analysis.stepWeightPromotion === 0) {
+  // Steps would leave requests with a canary that has nobody to answer them.
+  const { available, readiness } = release.observation?.target ?? {};
+  const isAbandoned = available === 0;
+  if (analysis.stepWeightPromotion === 0 || isAbandoned) {
     const message = 'Routing all traffic to primary';
+    const why = isAbandoned && readiness?.ready === false ? [recordOnce(release, warning(readiness.message))] : [];
     return carryOut('shiftTraffic', message, 'returned', [
       { do: 'ensure-autoscaler', mode: 'update' },
+      ...why,
       ...record(release, normal(message)),
       { do: 'set-weights', weights: onPrimary },
       enterPhase(settings, 'Finalising', { canaryWeight: 0, iterations: 0 }),

@@ -103,6 +103,8 @@ describe('a newer revision in mid-release', () => {
     });
     expect(events(lines)).toContainEqual(expect.stringContaining('W canary deployment shop.prod not ready'));
     expect(world.status.phase).toBe('Succeeded');
+    // Nor do requests wait with a canary that has no pods for their step to come.
+    expect(weights(lines).slice(-2)).toEqual([20, 0]);
   });
 });
 

@@ -32,7 +32,7 @@ export interface Release {
   readonly status: CanaryStatus;
   /** Weights this release stands for: what it set, or found in the status when it began. */
   readonly weights: Weights;
-  /** When those weights came into force, in milliseconds since the epoch. */
+  /** When those weights, or an iteration with them, came into force, in milliseconds since the epoch. */
   readonly weighedAt: number;
   /** The next tick, in milliseconds since the epoch: a judgment, a retry, another ask of a gate. */
   readonly dueAt: number;

@@ -184,6 +184,19 @@ describe('blue/green', () => {
     expect(second - restored).toBeGreaterThanOrEqual(10_000);
   });
 
+  it('an iteration is judged over a whole interval, also when it was paused and resumed in it', () => {
+    const { lines } = timeline(bg, {
+      acts: [
+        release('v1:2', 1_000),
+        { atMs: 2_001, do: () => undefined, order: { kind: 'pause', order: { by: 'ada' } } },
+        { atMs: 2_002, do: () => undefined, order: { kind: 'resume', order: { by: 'ada' } } },
+      ],
+    });
+    const at = (is: (line: Line) => boolean) => lines.find(is)?.at ?? NaN;
+    const judged = at((line) => line.kind === 'action' && line.action === 'analyse');
+    expect(judged - at((line) => line.kind === 'phase' && line.status.iterations === 1)).toBeGreaterThanOrEqual(10_000);
+  });
+
   it('a failure after the switch takes traffic back', () => {
     const { lines, world } = timeline(
       { ...bg, threshold: 1, hooks: [hook('load', 'rollout')] },
