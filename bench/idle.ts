@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Request } from '../local/audit.ts';
 import { applications, install } from './applications.ts';
-import type { Request } from './audit.ts';
 import type { Benchmark, Figure } from './benchmark.ts';
 import { inLab, type Lab } from './lab.ts';
 

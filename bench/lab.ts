@@ -4,13 +4,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
+import { auditFlags, requestsIn, type Request } from '../local/audit.ts';
+import type { User } from '../local/credentials.ts';
 import { startSerin, type Serin } from '../local/serin.ts';
 import { startStack, type Part, type Stack } from '../local/stack.ts';
 import { createKubernetes, loadKubeConfig, type Kubernetes } from '../src/clients/kubernetes.ts';
 import { install } from '../test/support/manifests.ts';
 import { buildApp } from './app.ts';
-import { audited, auditFlags, requestsIn, type Request } from './audit.ts';
 import type { Say } from './benchmark.ts';
+
+/** Users of their own for our processes, so that the API server's audit log tells their requests from all others. */
+const audited: readonly User[] = ['worker', 'starter'].map((name) => ({
+  kubeconfig: name,
+  user: `serin-${name}`,
+  groups: ['system:masters'],
+}));
 
 /** A local stack with our processes, as built for production, in which one benchmark has the place to itself. */
 export interface Lab {
@@ -40,7 +48,7 @@ export async function inLab<T>(options: LabOptions, say: Say, work: (lab: Lab) =
   say(`starting the stack in ${directory}`);
   const stack = await startStack({
     ...{ parts, directory, readyDelayMs, users: audited },
-    extraArgs: { 'kube-apiserver': auditFlags(directory) },
+    extraArgs: { 'kube-apiserver': auditFlags(directory, audited) },
   });
   const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   const end = () => interrupted.then(() => Promise.reject(new Interrupted('interrupted')));
@@ -81,7 +89,7 @@ async function withSerin<T>({ stack, directory, app, drainMs }: Site, work: (lab
     const temporal = new Client({ connection });
     const kubernetes = createKubernetes(loadKubeConfig(stack.kubeconfig), { fieldManager: 'bench' });
     const atRest = (quietMs = 0, timeoutMs = 60_000) => untilAtRest(temporal, quietMs, timeoutMs);
-    return await work({ stack, serin, kubernetes, temporal, atRest, requests: () => requestsIn(directory) });
+    return await work({ stack, serin, kubernetes, temporal, atRest, requests: () => requestsIn(directory, audited) });
   } finally {
     await connection.close();
     await serin.stop();

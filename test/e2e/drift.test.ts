@@ -1,9 +1,10 @@
-import { get, type RequestOptions } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { loadKubeConfig, resources } from '../../src/clients/kubernetes.ts';
-import { eventually, openCluster } from '../support/cluster.ts';
+import { requestsIn } from '../../local/audit.ts';
+import { resources } from '../../src/clients/kubernetes.ts';
+import { eventually, openCluster, openStack } from '../support/cluster.ts';
 import { openPodinfo, type Podinfo } from '../support/podinfo.ts';
+import { serinUsers } from '../support/serin-users.ts';
 import { ladder, openReleases, replicas, withPodinfo, type Releases } from '../support/trouble.ts';
 
 /*
@@ -195,48 +196,18 @@ describe('a Canary at rest', () => {
     await eventually('no namespace is going', async () => !(await isAnyNamespaceGoing()), 60_000);
     await sleep(1_000);
     const runs = await releases.runs(podinfo);
-    const before = await requestsToOurKinds();
+    const since = Date.now();
     await sleep(20_000);
-    const after = await requestsToOurKinds();
     expect(await releases.runs(podinfo)).toEqual(runs);
-    expect([...after].filter(([series, count]) => count !== (before.get(series) ?? 0))).toEqual([]);
+    const requests = requestsIn(openStack().directory, serinUsers).filter(({ verb }) => verb !== 'watch');
+    expect(requests).not.toEqual([]);
+    expect(requests.filter(({ at }) => at >= since)).toEqual([]);
   });
 });
 
 async function isAnyNamespaceGoing(): Promise<boolean> {
   const { items } = await openCluster().kubernetes.list(resources.namespaces, undefined);
   return items.some(({ metadata }) => metadata.deletionTimestamp !== undefined);
-}
-
-/**
- * Requests that the API server has answered about kinds that only Serin works with, by series. Watches are left out, and
- * the lists that some watchers, of which the traffic is one, begin with; no look goes without a GET.
- */
-async function requestsToOurKinds(): Promise<ReadonlyMap<string, number>> {
-  const lines = (await apiServerMetrics()).split('\n').filter((line) => line.startsWith('apiserver_request_total{'));
-  const ours = lines.filter(
-    (line) => /group="(flagger\.app|networking\.istio\.io)"/.test(line) && !/verb="(WATCH|LIST)"/.test(line),
-  );
-  expect(ours).not.toEqual([]);
-  return new Map(
-    ours.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
-  );
-}
-
-async function apiServerMetrics(): Promise<string> {
-  const config = loadKubeConfig(openCluster().kubeconfig);
-  const options: RequestOptions = {};
-  await config.applyToHTTPSOptions(options);
-  const url = new URL('/metrics', config.getCurrentCluster()!.server);
-  return new Promise((resolve, reject) => {
-    const request = get(url, options, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () => resolve(Buffer.concat(chunks).toString()));
-      response.on('error', reject);
-    });
-    request.on('error', reject);
-  });
 }
 
 async function setWeights({ cluster, namespace }: Podinfo, primary: number, canary: number): Promise<void> {

@@ -1,9 +1,14 @@
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { auditFlags } from '../../local/audit.ts';
 import { serveControl } from '../../local/control.ts';
-import { serviceAccount } from '../../local/credentials.ts';
 import { planPushRoute, startSerin } from '../../local/serin.ts';
 import { startStack, type Stack } from '../../local/stack.ts';
 import { createKubernetes, loadKubeConfig } from '../../src/clients/kubernetes.ts';
 import { install } from './manifests.ts';
+import { serinUsers } from './serin-users.ts';
 import { atTeardown, say } from './teardown.ts';
 
 /**
@@ -14,15 +19,17 @@ import { atTeardown, say } from './teardown.ts';
  */
 export default async function setUp(): Promise<void> {
   if (process.env.SERIN_TEST_STACK) return;
+  const directory = mkdtempSync(join(tmpdir(), 'serin-e2e-'));
+  atTeardown(() => rm(directory, { recursive: true, force: true }));
   const route = await planPushRoute();
   const stack = await startStack({
     ports: { registry: route.registryPort },
     pushListeners: [route.listener],
     progress: say,
-    users: [
-      serviceAccount('worker', 'serin-system/serin-worker'),
-      serviceAccount('starter', 'serin-system/serin-starter'),
-    ],
+    directory,
+    users: serinUsers,
+    // So that a test can tell what Serin asks for from what controllers and tests do.
+    extraArgs: { 'kube-apiserver': auditFlags(directory, serinUsers) },
   });
   atTeardown(() => stack.stop());
   await grantRights(stack);

@@ -1,18 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import type { User } from '../local/credentials.ts';
-
-/** Users of their own for our processes, so that the API server's audit log tells their requests from all others. */
-export const audited: readonly User[] = ['worker', 'starter'].map((name) => ({
-  kubeconfig: name,
-  user: `serin-${name}`,
-  groups: ['system:masters'],
-}));
+import type { User } from './credentials.ts';
 
 /** A request of one of the audited users. */
 export interface Request {
-  /** Name of the process. */
+  /** Name of the user's kubeconfig, which is that of the process. */
   readonly by: string;
   readonly verb: string;
   /** Such as `canaries`, or the path where it is about no resource. */
@@ -22,7 +15,7 @@ export interface Request {
 }
 
 /** Has the API server write down every request of the audited users, and nothing else: flags for it. */
-export function auditFlags(directory: string): readonly string[] {
+export function auditFlags(directory: string, audited: readonly User[]): readonly string[] {
   const policy = join(directory, 'audit-policy.yaml');
   const rules = [{ level: 'Metadata', users: audited.map(({ user }) => user) }, { level: 'None' }];
   writeFileSync(
@@ -33,7 +26,7 @@ export function auditFlags(directory: string): readonly string[] {
 }
 
 /** Every audited request so far. A watch is one request, whenever it ends. */
-export function requestsIn(directory: string): Request[] {
+export function requestsIn(directory: string, audited: readonly User[]): Request[] {
   const lines = readFileSync(logIn(directory), 'utf8').split('\n');
   const events = lines.filter((line) => line !== '').map((line) => JSON.parse(line) as AuditEvent);
   const byId = new Map(events.map((event) => [event.auditID, event]));
