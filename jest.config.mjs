@@ -14,6 +14,8 @@ const common = {
 const level = (displayName, testMatch, more = {}) => ({ ...common, displayName, testMatch, ...more });
 
 export default {
+  // Of `it.concurrent`, whose scenes mostly wait: for the next interval, for pods.
+  maxConcurrency: 8,
   projects: [
     level('domain', ['<rootDir>/src/workflows/domain/**/*.test.ts', '<rootDir>/test/parity/**/*.test.ts']),
     level('unit', ['<rootDir>/src/**/*.test.ts', '<rootDir>/local/**/*.test.ts', '<rootDir>/test/docs/**/*.test.ts'], {

@@ -211,8 +211,9 @@ const atCreation: readonly Case[] = [
   },
 ];
 
-describe('a Canary that is applied with', () => {
-  it.concurrent.each(atCreation)('$what says so, touches nothing, and is initialized after the cure', async (bad) => {
+it.concurrent.each(atCreation)(
+  'a Canary that is applied with $what says so, touches nothing, and is initialized after the cure',
+  async (bad) => {
     await withPodinfo(nothing, async (podinfo) => {
       const { cluster, namespace } = podinfo;
       const manifests = manifestsFor(podinfo);
@@ -235,8 +236,8 @@ describe('a Canary that is applied with', () => {
       await expectRecovered(podinfo);
       expect(await replicas(podinfo)).toBe(0);
     });
-  });
-});
+  },
+);
 
 const isTarget = ({ kind, metadata }: KubernetesObject) => kind === 'Deployment' && metadata.name === 'podinfo';
 
@@ -293,8 +294,9 @@ const inTheMiddle: readonly Mishap[] = [
   },
 ];
 
-describe('in the middle of a release', () => {
-  it.concurrent.each(inTheMiddle)('$what holds it at its weight until the cure', async (mishap) => {
+it.concurrent.each(inTheMiddle)(
+  'in the middle of a release $what holds it at its weight until the cure',
+  async (mishap) => {
     await withPodinfo({}, async (podinfo) => {
       await inMidRelease(podinfo);
       await mishap.befalls(podinfo);
@@ -305,8 +307,8 @@ describe('in the middle of a release', () => {
       await expectRecovered(podinfo);
       expect(ladder(podinfo)).toEqual(wholeLadder);
     });
-  });
-});
+  },
+);
 
 /** A template that would read the share of requests that went well, were nothing wrong with it. */
 const template = (provider: object = {}, query = 'vector(100)'): object => ({
@@ -345,8 +347,9 @@ const badTemplates: readonly BadTemplate[] = [
   },
 ];
 
-describe('a MetricTemplate', () => {
-  it.concurrent.each(badTemplates)('$what fails checks until it is mended', async ({ given, says, cure }) => {
+it.concurrent.each(badTemplates)(
+  'a MetricTemplate $what fails checks until it is mended',
+  async ({ given, says, cure }) => {
     const edit = (objects: object[]) => (given ? [given(), ...objects] : objects);
     await withPodinfo({ interval: '1s', analysis: { metrics, threshold: 10 }, edit }, async (podinfo) => {
       const { cluster, namespace } = podinfo;
@@ -358,14 +361,15 @@ describe('a MetricTemplate', () => {
       await podinfo.phase('Succeeded');
       expect(ladder(podinfo)).toEqual(wholeLadder);
     });
-  });
-});
+  },
+);
 
-describe('a metrics server that does not answer', () => {
-  const nobody = 'http://127.0.0.1:9';
-  const unreachable = 'W Prometheus query failed: running query failed: ';
+const nobody = 'http://127.0.0.1:9';
+const unreachable = 'W Prometheus query failed: running query failed: ';
 
-  it.concurrent('holds the weight without a failed check, and the release goes on once it is named right', async () => {
+it.concurrent(
+  'a metrics server that does not answer holds the weight without a failed check, and the release goes on once it is named right',
+  async () => {
     await withPodinfo(withSpec({ metricsServer: nobody }), async (podinfo) => {
       await podinfo.told('W Error checking metric providers: prometheus not avaiable: ');
       await podinfo.phase('Initialized');
@@ -377,9 +381,12 @@ describe('a metrics server that does not answer', () => {
       await podinfo.phase('Succeeded');
       expect(ladder(podinfo)).toEqual(wholeLadder);
     });
-  });
+  },
+);
 
-  it.concurrent('ends the release when it stays away for as many checks as may fail', async () => {
+it.concurrent(
+  'a metrics server that does not answer ends the release when it stays away for as many checks as may fail',
+  async () => {
     await withPodinfo({ analysis: { threshold: 3 }, ...withSpec({ metricsServer: nobody }) }, async (podinfo) => {
       await podinfo.phase('Initialized');
       await podinfo.setImage('3.1.1');
@@ -390,8 +397,8 @@ describe('a metrics server that does not answer', () => {
       expect(podinfo.diary.events()).toContain(`W Rolling back podinfo.${podinfo.namespace} no verdict for 3 checks`);
       expect(ladder(podinfo)).toEqual([0, 10, 0]);
     });
-  });
-});
+  },
+);
 
 /** The tutorial with other fields of its Canary's spec. */
 function withSpec(more: object): PodinfoOptions {
@@ -412,86 +419,85 @@ interface BadHook {
   readonly says: (url: string) => string;
 }
 
-describe('a webhook', () => {
-  it.concurrent.each<BadHook & { answer?: Parameters<typeof startServer>[0] }>([
-    {
-      what: 'before the rollout that answers 500',
-      type: 'pre-rollout',
-      answer: () => ({ status: 500, body: 'boom' }),
-      hook: () => ({}),
-      says: (url) => `pre-rollout check check failed POST ${url} giving up after 1 attempt(s)`,
-    },
-    {
-      what: 'during the rollout that does not answer in time',
-      type: 'rollout',
-      answer: () => undefined,
-      hook: () => ({ timeout: '1s' }),
-      says: (url) => `external check check failed POST ${url} giving up after 1 attempt(s): `,
-    },
-    {
-      what: 'that answers 400 and garbage',
-      type: 'rollout',
-      answer: () => ({ status: 400, body: '\u0000\u0001<html>{"' }),
-      hook: () => ({}),
-      says: () => 'external check check failed ',
-    },
-    {
-      what: 'of a host that no name server knows',
-      type: 'pre-rollout',
-      hook: () => ({ url: 'http://nowhere.invalid/' }),
-      says: () => 'pre-rollout check check failed POST http://nowhere.invalid/ giving up after 1 attempt(s): ',
-    },
-  ])('$what fails checks until it is mended', async ({ type, hook, says, answer }) => {
-    const bad = await startServer(answer ?? (() => ({})));
-    const good = await startServer(() => ({ status: 200 }));
-    const webhooks = [{ name: 'check', type, url: `${bad.url}/`, ...hook() }];
-    await withPodinfo({ interval: '1s', analysis: { metrics: [], webhooks, threshold: 10 } }, async (podinfo) => {
-      await podinfo.phase('Initialized');
-      await podinfo.setImage('3.1.1');
-      await podinfo.told(`W Halt podinfo.${podinfo.namespace} advancement ${says(`${bad.url}/`)}`);
-      await expectHeld(podinfo, 1_000);
-      expect((await podinfo.canary()).status?.failedChecks).toBeGreaterThan(0);
-      await podinfo.patchCanary({ spec: { analysis: { webhooks: [{ name: 'check', type, url: `${good.url}/` }] } } });
-      await podinfo.phase('Succeeded');
-      expect(ladder(podinfo)).toEqual(wholeLadder);
-      expect(good.requests.length).toBeGreaterThan(0);
-    });
-  });
-
-  it.concurrent('that is a gate holds the release until someone opens it', async () => {
-    const { loadTester } = openStack();
-    const gate = (name: string, type: string) => ({ name, type, url: `${loadTester}gate/check` });
-    const webhooks = [gate('may-it-begin', 'confirm-rollout'), gate('may-it-end', 'confirm-promotion')];
-    await withPodinfo({ interval: '1s', analysis: { metrics: [], webhooks } }, async (podinfo) => {
-      const { namespace, diary } = podinfo;
-      const turn = async (way: 'open' | 'close') => {
-        const body = JSON.stringify({ name: 'podinfo', namespace });
-        const { status } = await fetch(`${loadTester}gate/${way}`, { method: 'POST', body });
-        expect(status).toBe(202);
-      };
-      await podinfo.phase('Initialized');
-      await podinfo.setImage('3.1.1');
-      await podinfo.phase('Waiting');
-      await podinfo.told(`W Halt podinfo.${namespace} advancement waiting for approval may-it-begin`);
-      expect(await replicas(podinfo)).toBe(0);
-      await turn('open');
-      await podinfo.weight(20);
-      await turn('close');
-      await podinfo.phase('WaitingPromotion');
-      await podinfo.told(`W Halt podinfo.${namespace} advancement waiting for promotion approval may-it-end`);
-      await sleep(3_000);
-      expect(await podinfo.image('podinfo-primary')).toMatch(/:3\.1\.0$/);
-      expect(ladder(podinfo)).toEqual([0, 10, 20, 30, 40, 50]);
-      await turn('open');
-      await podinfo.phase('Succeeded');
-      expect(ladder(podinfo)).toEqual(wholeLadder);
-      expect(diary.events().filter((event) => event.includes('approval'))).toHaveLength(2);
-    });
+it.concurrent.each<BadHook & { answer?: Parameters<typeof startServer>[0] }>([
+  {
+    what: 'before the rollout that answers 500',
+    type: 'pre-rollout',
+    answer: () => ({ status: 500, body: 'boom' }),
+    hook: () => ({}),
+    says: (url) => `pre-rollout check check failed POST ${url} giving up after 1 attempt(s)`,
+  },
+  {
+    what: 'during the rollout that does not answer in time',
+    type: 'rollout',
+    answer: () => undefined,
+    hook: () => ({ timeout: '1s' }),
+    says: (url) => `external check check failed POST ${url} giving up after 1 attempt(s): `,
+  },
+  {
+    what: 'that answers 400 and garbage',
+    type: 'rollout',
+    answer: () => ({ status: 400, body: '\u0000\u0001<html>{"' }),
+    hook: () => ({}),
+    says: () => 'external check check failed ',
+  },
+  {
+    what: 'of a host that no name server knows',
+    type: 'pre-rollout',
+    hook: () => ({ url: 'http://nowhere.invalid/' }),
+    says: () => 'pre-rollout check check failed POST http://nowhere.invalid/ giving up after 1 attempt(s): ',
+  },
+])('a webhook $what fails checks until it is mended', async ({ type, hook, says, answer }) => {
+  const bad = await startServer(answer ?? (() => ({})));
+  const good = await startServer(() => ({ status: 200 }));
+  const webhooks = [{ name: 'check', type, url: `${bad.url}/`, ...hook() }];
+  await withPodinfo({ interval: '1s', analysis: { metrics: [], webhooks, threshold: 10 } }, async (podinfo) => {
+    await podinfo.phase('Initialized');
+    await podinfo.setImage('3.1.1');
+    await podinfo.told(`W Halt podinfo.${podinfo.namespace} advancement ${says(`${bad.url}/`)}`);
+    await expectHeld(podinfo, 1_000);
+    expect((await podinfo.canary()).status?.failedChecks).toBeGreaterThan(0);
+    await podinfo.patchCanary({ spec: { analysis: { webhooks: [{ name: 'check', type, url: `${good.url}/` }] } } });
+    await podinfo.phase('Succeeded');
+    expect(ladder(podinfo)).toEqual(wholeLadder);
+    expect(good.requests.length).toBeGreaterThan(0);
   });
 });
 
-describe('a VirtualService that was written by hand', () => {
-  it.concurrent('is taken over once the primary is ready, and remembered', async () => {
+it.concurrent('a webhook that is a gate holds the release until someone opens it', async () => {
+  const { loadTester } = openStack();
+  const gate = (name: string, type: string) => ({ name, type, url: `${loadTester}gate/check` });
+  const webhooks = [gate('may-it-begin', 'confirm-rollout'), gate('may-it-end', 'confirm-promotion')];
+  await withPodinfo({ interval: '1s', analysis: { metrics: [], webhooks } }, async (podinfo) => {
+    const { namespace, diary } = podinfo;
+    const turn = async (way: 'open' | 'close') => {
+      const body = JSON.stringify({ name: 'podinfo', namespace });
+      const { status } = await fetch(`${loadTester}gate/${way}`, { method: 'POST', body });
+      expect(status).toBe(202);
+    };
+    await podinfo.phase('Initialized');
+    await podinfo.setImage('3.1.1');
+    await podinfo.phase('Waiting');
+    await podinfo.told(`W Halt podinfo.${namespace} advancement waiting for approval may-it-begin`);
+    expect(await replicas(podinfo)).toBe(0);
+    await turn('open');
+    await podinfo.weight(20);
+    await turn('close');
+    await podinfo.phase('WaitingPromotion');
+    await podinfo.told(`W Halt podinfo.${namespace} advancement waiting for promotion approval may-it-end`);
+    await sleep(3_000);
+    expect(await podinfo.image('podinfo-primary')).toMatch(/:3\.1\.0$/);
+    expect(ladder(podinfo)).toEqual([0, 10, 20, 30, 40, 50]);
+    await turn('open');
+    await podinfo.phase('Succeeded');
+    expect(ladder(podinfo)).toEqual(wholeLadder);
+    expect(diary.events().filter((event) => event.includes('approval'))).toHaveLength(2);
+  });
+});
+
+it.concurrent(
+  'a VirtualService that was written by hand is taken over once the primary is ready, and remembered',
+  async () => {
     const spec = {
       hosts: ['podinfo.example.test'],
       gateways: ['mesh'],
@@ -515,86 +521,83 @@ describe('a VirtualService that was written by hand', () => {
       const after = (await route(podinfo)).metadata.annotations;
       expect(JSON.parse(after?.['flagger.kubernetes.io/original-configuration'] ?? '{}')).toEqual(spec);
     });
+  },
+);
+
+interface Cure {
+  readonly what: string;
+  /** Of the older one. */
+  readonly spec?: object;
+  readonly initialized: boolean;
+  readonly cure: (podinfo: Podinfo) => Promise<unknown>;
+}
+it.concurrent.each<Cure>([
+  { what: 'is deleted', initialized: true, cure: removing('canaries', 'elder') },
+  {
+    what: 'is deleted that never did anything',
+    spec: { suspend: true },
+    initialized: false,
+    cure: removing('canaries', 'elder'),
+  },
+  {
+    what: 'gets another target',
+    spec: { suspend: true },
+    initialized: false,
+    cure: ({ cluster: { kubernetes }, namespace }) =>
+      kubernetes.patch(resources.canaries, namespace, 'elder', { spec: { targetRef: { name: 'other' } } }),
+  },
+])('a second Canary for the same target is held until the older one $what', async ({ spec, initialized, cure }) => {
+  await withPodinfo(nothing, async (podinfo) => {
+    const { cluster, namespace } = podinfo;
+    const { deployment, canary } = manifestsFor(podinfo);
+    // Nor an autoscaler, whose doings would be a reason to look again.
+    const younger = { ...canary, spec: { ...canary.spec, autoscalerRef: undefined } };
+    const elder = { ...younger, metadata: { name: 'elder' }, spec: { ...younger.spec, ...spec } };
+    await cluster.apply(namespace, deployment, elder);
+    const phase = async () => {
+      const { status } = await cluster.read(resources.canaries, namespace, 'elder');
+      return (status as { phase?: string } | undefined)?.phase;
+    };
+    if (initialized) await eventually('the older one is initialized', async () => (await phase()) === 'Initialized');
+    await sleep(1_000);
+    await cluster.apply(namespace, younger);
+    await expectStalled(
+      podinfo,
+      'Conflict',
+      `Deployment podinfo.${namespace} is the target of canary elder.${namespace}, which is older; ` +
+        'give one of the two another spec.targetRef',
+    );
+    expect((await replicas(podinfo)) === 0).toBe(initialized);
+    await releases.settled(podinfo);
+    await cure(podinfo);
+    await podinfo.phase('Initialized');
+    await expectRecovered(podinfo);
   });
 });
 
-describe('a second Canary for the same target', () => {
-  interface Cure {
-    readonly what: string;
-    /** Of the older one. */
-    readonly spec?: object;
-    readonly initialized: boolean;
-    readonly cure: (podinfo: Podinfo) => Promise<unknown>;
-  }
-  it.concurrent.each<Cure>([
-    { what: 'is deleted', initialized: true, cure: removing('canaries', 'elder') },
-    {
-      what: 'is deleted that never did anything',
-      spec: { suspend: true },
-      initialized: false,
-      cure: removing('canaries', 'elder'),
-    },
-    {
-      what: 'gets another target',
-      spec: { suspend: true },
-      initialized: false,
-      cure: ({ cluster: { kubernetes }, namespace }) =>
-        kubernetes.patch(resources.canaries, namespace, 'elder', { spec: { targetRef: { name: 'other' } } }),
-    },
-  ])('is held until the older one $what', async ({ spec, initialized, cure }) => {
-    await withPodinfo(nothing, async (podinfo) => {
-      const { cluster, namespace } = podinfo;
-      const { deployment, canary } = manifestsFor(podinfo);
-      // Nor an autoscaler, whose doings would be a reason to look again.
-      const younger = { ...canary, spec: { ...canary.spec, autoscalerRef: undefined } };
-      const elder = { ...younger, metadata: { name: 'elder' }, spec: { ...younger.spec, ...spec } };
-      await cluster.apply(namespace, deployment, elder);
-      const phase = async () => {
-        const { status } = await cluster.read(resources.canaries, namespace, 'elder');
-        return (status as { phase?: string } | undefined)?.phase;
-      };
-      if (initialized) await eventually('the older one is initialized', async () => (await phase()) === 'Initialized');
-      await sleep(1_000);
-      await cluster.apply(namespace, younger);
-      await expectStalled(
-        podinfo,
-        'Conflict',
-        `Deployment podinfo.${namespace} is the target of canary elder.${namespace}, which is older; ` +
-          'give one of the two another spec.targetRef',
-      );
-      expect((await replicas(podinfo)) === 0).toBe(initialized);
-      await releases.settled(podinfo);
-      await cure(podinfo);
-      await podinfo.phase('Initialized');
-      await expectRecovered(podinfo);
-    });
+it.concurrent('an interval that nobody can read is told once, and a minute is used until it is mended', async () => {
+  await withPodinfo({ interval: '10sfoo' }, async (podinfo) => {
+    const warning =
+      'W spec.analysis.interval: time: unknown unit "sfoo" in duration "10sfoo"; a minute is used; ' +
+      'write one such as 30s or 1m30s';
+    await podinfo.phase('Initialized');
+    await podinfo.setImage('3.1.1');
+    await podinfo.weight(10);
+    await expectHeld(podinfo);
+    expect(podinfo.diary.events().filter((event) => event.startsWith('W spec'))).toEqual([warning]);
+    await podinfo.setImage('3.1.0');
+    await podinfo.phase('Succeeded');
+    await podinfo.patchCanary({ spec: { analysis: { interval: '2s' } } });
+    await podinfo.setImage('3.1.2');
+    await podinfo.told(`Promotion completed! Scaling down podinfo.${podinfo.namespace}`);
+    expect(ladder(podinfo)).toEqual([0, 10, ...wholeLadder]);
+    expect(podinfo.diary.events().filter((event) => event.startsWith('W spec'))).toHaveLength(1);
   });
 });
 
-describe('an interval that nobody can read', () => {
-  it.concurrent('is told once, and a minute is used until it is mended', async () => {
-    await withPodinfo({ interval: '10sfoo' }, async (podinfo) => {
-      const warning =
-        'W spec.analysis.interval: time: unknown unit "sfoo" in duration "10sfoo"; a minute is used; ' +
-        'write one such as 30s or 1m30s';
-      await podinfo.phase('Initialized');
-      await podinfo.setImage('3.1.1');
-      await podinfo.weight(10);
-      await expectHeld(podinfo);
-      expect(podinfo.diary.events().filter((event) => event.startsWith('W spec'))).toEqual([warning]);
-      await podinfo.setImage('3.1.0');
-      await podinfo.phase('Succeeded');
-      await podinfo.patchCanary({ spec: { analysis: { interval: '2s' } } });
-      await podinfo.setImage('3.1.2');
-      await podinfo.told(`Promotion completed! Scaling down podinfo.${podinfo.namespace}`);
-      expect(ladder(podinfo)).toEqual([0, 10, ...wholeLadder]);
-      expect(podinfo.diary.events().filter((event) => event.startsWith('W spec'))).toHaveLength(1);
-    });
-  });
-});
-
-describe('a release', () => {
-  it.concurrent('that is suspended in the middle stays where it is, and goes on when it is resumed', async () => {
+it.concurrent(
+  'a release that is suspended in the middle stays where it is, and goes on when it is resumed',
+  async () => {
     await withPodinfo({}, async (podinfo) => {
       await inMidRelease(podinfo);
       await podinfo.patchCanary({ spec: { suspend: true } });
@@ -606,22 +609,25 @@ describe('a release', () => {
       await podinfo.phase('Succeeded');
       expect(ladder(podinfo)).toEqual(wholeLadder);
     });
-  });
+  },
+);
 
-  it.concurrent('whose analysis is skipped in the middle is promoted at once', async () => {
-    await withPodinfo({ interval: '30s' }, async (podinfo) => {
-      await podinfo.phase('Initialized');
-      await podinfo.setImage('3.1.1');
-      await podinfo.weight(10);
-      await podinfo.patchCanary({ spec: { skipAnalysis: true } });
-      await podinfo.told(`Promotion completed! Canary analysis was skipped for podinfo.${podinfo.namespace}`, 20_000);
-      expect((await podinfo.canary()).status).toMatchObject({ phase: 'Succeeded', canaryWeight: 0 });
-      expect(await podinfo.image('podinfo-primary')).toMatch(/:3\.1\.1$/);
-      expect(ladder(podinfo)).toEqual([0, 10, 0]);
-    });
+it.concurrent('a release whose analysis is skipped in the middle is promoted at once', async () => {
+  await withPodinfo({ interval: '30s' }, async (podinfo) => {
+    await podinfo.phase('Initialized');
+    await podinfo.setImage('3.1.1');
+    await podinfo.weight(10);
+    await podinfo.patchCanary({ spec: { skipAnalysis: true } });
+    await podinfo.told(`Promotion completed! Canary analysis was skipped for podinfo.${podinfo.namespace}`, 20_000);
+    expect((await podinfo.canary()).status).toMatchObject({ phase: 'Succeeded', canaryWeight: 0 });
+    expect(await podinfo.image('podinfo-primary')).toMatch(/:3\.1\.1$/);
+    expect(ladder(podinfo)).toEqual([0, 10, 0]);
   });
+});
 
-  it.concurrent('that a policy of the cluster forbids to move traffic holds until it is allowed to', async () => {
+it.concurrent(
+  'a release that a policy of the cluster forbids to move traffic holds until it is allowed to',
+  async () => {
     await withPodinfo({}, async (podinfo) => {
       await inMidRelease(podinfo);
       const allow = await forbid(podinfo, 'UPDATE', 'networking.istio.io', 'virtualservices');
@@ -638,32 +644,32 @@ describe('a release', () => {
       await expectRecovered(podinfo);
       expect(ladder(podinfo)).toEqual(wholeLadder);
     });
-  });
+  },
+);
 
-  it.concurrent('of which a policy of the cluster lets nobody tell is rolled back all the same', async () => {
-    await withPodinfo({ analysis: { threshold: 2 } }, async (podinfo) => {
-      const { cluster, namespace } = podinfo;
-      await podinfo.phase('Initialized');
-      const allow = await forbid(podinfo, 'CREATE', '', 'events');
-      const involvedObject = { apiVersion: 'v1', kind: 'Namespace', name: namespace, namespace };
-      const event = { apiVersion: 'v1', kind: 'Event', metadata: { name: 'probe', namespace }, involvedObject };
-      const refused = () =>
-        cluster.kubernetes.create(resources.events, { ...event, metadata: { name: randomUUID(), namespace } }).then(
-          () => false,
-          () => true,
-        );
-      try {
-        await eventually('events are refused', refused, 60_000);
-        await podinfo.setImage('3.1.1-err50');
-        await podinfo.weight(10);
-        await podinfo.phase('Failed');
-        expect(ladder(podinfo)).toEqual([0, 10, 0]);
-        await eventually('the canary is scaled down', async () => (await replicas(podinfo)) === 0);
-        await expectRecovered(podinfo);
-      } finally {
-        await allow();
-      }
-    });
+it.concurrent('a release of which a policy of the cluster lets nobody tell is rolled back all the same', async () => {
+  await withPodinfo({ analysis: { threshold: 2 } }, async (podinfo) => {
+    const { cluster, namespace } = podinfo;
+    await podinfo.phase('Initialized');
+    const allow = await forbid(podinfo, 'CREATE', '', 'events');
+    const involvedObject = { apiVersion: 'v1', kind: 'Namespace', name: namespace, namespace };
+    const event = { apiVersion: 'v1', kind: 'Event', metadata: { name: 'probe', namespace }, involvedObject };
+    const refused = () =>
+      cluster.kubernetes.create(resources.events, { ...event, metadata: { name: randomUUID(), namespace } }).then(
+        () => false,
+        () => true,
+      );
+    try {
+      await eventually('events are refused', refused, 60_000);
+      await podinfo.setImage('3.1.1-err50');
+      await podinfo.weight(10);
+      await podinfo.phase('Failed');
+      expect(ladder(podinfo)).toEqual([0, 10, 0]);
+      await eventually('the canary is scaled down', async () => (await replicas(podinfo)) === 0);
+      await expectRecovered(podinfo);
+    } finally {
+      await allow();
+    }
   });
 });
 
