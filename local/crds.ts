@@ -8,14 +8,14 @@ import { resources, type Kubernetes, type KubernetesObject } from '../src/client
 const ours = fileURLToPath(new URL('../deploy/crds/', import.meta.url));
 
 /**
- * Teaches a cluster our custom resources and Istio's, and waits until it serves them.
+ * Teaches a cluster our custom resources and other products', and waits until it serves them.
  *
- * @param istio file with Istio's definitions
+ * @param foreign files with the definitions of Istio and others
  * @param replace whether definitions that are there already are brought to our version; someone else's cluster keeps its own
  */
-export async function applyCrds(kubernetes: Kubernetes, istio: string, replace: boolean): Promise<void> {
+export async function applyCrds(kubernetes: Kubernetes, foreign: readonly string[], replace: boolean): Promise<void> {
   const files = [
-    istio,
+    ...foreign,
     ...readdirSync(ours)
       .filter(isYaml)
       .map((name) => join(ours, name)),

@@ -12,7 +12,7 @@ import type { Server } from './process.ts';
 import { startPrometheus } from './servers/prometheus.ts';
 import { startRegistry, type PushListener } from './servers/registry.ts';
 import { startTemporal } from './servers/temporal.ts';
-import { provideTools, type ToolName } from './tools.ts';
+import { foreignCrds, provideTools, type ToolName } from './tools.ts';
 import { simulateTraffic } from './traffic/simulated.ts';
 import type { AdjustableTraffic } from './traffic/source.ts';
 
@@ -87,7 +87,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { progress = () => undefined, env = process.env, ports = {}, extraArgs = {} } = options;
   const { wanted, local } = chooseParts(options.parts, env);
   const needed: ToolName[] = [...local].flatMap((part) => [...parts[part]]);
-  const tools = await provideTools(wanted.has('cluster') ? [...needed, 'istio-crds'] : needed, progress, env);
+  const tools = await provideTools(wanted.has('cluster') ? [...needed, ...foreignCrds] : needed, progress, env);
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'serin-'));
   mkdirSync(directory, { recursive: true });
 
@@ -103,7 +103,15 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   };
   try {
     const [cluster, prometheus, registry, temporal] = await allSettledOrError(
-      wanted.has('cluster') ? bringUpCluster(launcher, tools['istio-crds'], directory, local, options) : undefined,
+      wanted.has('cluster')
+        ? bringUpCluster(
+            launcher,
+            foreignCrds.map((name) => tools[name]),
+            directory,
+            local,
+            options,
+          )
+        : undefined,
       local.has('metrics') ? launcher.start('prometheus', startPrometheus) : undefined,
       local.has('registry')
         ? launcher.start('registry', (place) => startRegistry(place, options.pushListeners))
@@ -156,7 +164,7 @@ export function chooseParts(asked: readonly Part[] | undefined, env: NodeJS.Proc
 
 async function bringUpCluster(
   launcher: Launcher<ServerName>,
-  istioCrds: string,
+  foreign: readonly string[],
   directory: string,
   local: ReadonlySet<Part>,
   { users = [], readyDelayMs = 300, env = process.env }: StackOptions,
@@ -167,7 +175,7 @@ async function bringUpCluster(
     : { kubeconfigs: { admin: env.SERIN_KUBECONFIG ?? '' }, credentials: undefined };
   const kubernetes = clientOf(cluster, 'admin');
   await allSettledOrError(
-    applyCrds(kubernetes, istioCrds, isOurs),
+    applyCrds(kubernetes, foreign, isOurs),
     local.has('workloads') ? startWorkloads(launcher, cluster, kubernetes, { readyDelayMs }) : undefined,
   );
   return cluster;

@@ -23,6 +23,13 @@ const kubernetes = (program: string, env: string): Tool => ({
   recipe: { kind: 'go-kubernetes', version: kubernetesVersion, command: program },
 });
 
+/** Definitions of custom resources, which come with the Go module that has their types. */
+const crds = (env: string, module: string, version: string, file: string): Tool => ({
+  version,
+  env,
+  recipe: { kind: 'go-file', module, version, file },
+});
+
 /** Everything the stack can be asked to provide. Change a version here and the next set-up fetches it. */
 export const tools = {
   etcd: {
@@ -70,19 +77,20 @@ export const tools = {
     program: 'hey',
     recipe: { kind: 'deb', package: 'hey', file: 'usr/bin/hey' },
   },
-  'istio-crds': {
-    version: '1.31.4',
-    env: 'SERIN_ISTIO_CRDS',
-    recipe: {
-      kind: 'go-file',
-      module: 'istio.io/api',
-      version: '1.31.4',
-      file: 'kubernetes/customresourcedefinitions.gen.yaml',
-    },
-  },
+  'istio-crds': crds('SERIN_ISTIO_CRDS', 'istio.io/api', '1.31.4', 'kubernetes/customresourcedefinitions.gen.yaml'),
+  // The experimental channel: it has all that the standard one has, and CORS.
+  'gateway-api-crds': crds(
+    'SERIN_GATEWAY_API_CRDS',
+    'sigs.k8s.io/gateway-api',
+    '1.4.1',
+    'config/crd/experimental/gateway.networking.k8s.io_httproutes.yaml',
+  ),
 } as const satisfies Record<string, Tool>;
 
 export type ToolName = keyof typeof tools;
+
+/** What a cluster is taught beside our own resources: those of the products that carry traffic or scale. */
+export const foreignCrds = ['istio-crds', 'gateway-api-crds'] as const satisfies readonly ToolName[];
 
 /**
  * Where a tool is without fetching it: what its variable names, what is on `PATH`, what an earlier set-up left in the

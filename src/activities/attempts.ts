@@ -3,14 +3,14 @@ import { failure, failureType, messageOf } from '../errors.ts';
 
 /**
  * Does `work`; a failure of ours comes out with `words` in front of its message, the way Flagger wraps errors: after a
- * colon, or without one where `words` end with a space.
+ * colon, or without one where `words` end with a space. `after` follows it.
  */
-export async function during<T>(words: string, work: () => T | Promise<T>): Promise<T> {
+export async function during<T>(words: string, work: () => T | Promise<T>, after = ''): Promise<T> {
   try {
     return await work();
   } catch (error) {
     const type = failureType(error);
-    throw type ? failure(type, `${words}${words.endsWith(' ') ? '' : ': '}${messageOf(error)}`, error) : error;
+    throw type ? failure(type, `${words}${words.endsWith(' ') ? '' : ': '}${messageOf(error)}${after}`, error) : error;
   }
 }
 

@@ -1,6 +1,6 @@
 import { failure } from '../errors.ts';
 import type { Canary } from '../schemas/canary.ts';
-import { providerOf } from '../schemas/defaults.ts';
+import { routerOf } from '../schemas/providers.ts';
 import type { Autoscaler } from './autoscalers/autoscaler.ts';
 import { autoscalers } from './autoscalers/index.ts';
 import type { Deps } from './deps.ts';
@@ -35,7 +35,7 @@ export function createParts(deps: Deps): Parts {
     workload: ({ spec }) => pick(made.workloads, spec.targetRef.kind, 'spec.targetRef.kind'),
     autoscaler: ({ spec: { autoscalerRef } }) =>
       autoscalerRef && pick(made.autoscalers, autoscalerRef.kind, 'spec.autoscalerRef.kind'),
-    router: (canary) => pick(made.routers, providerOf(canary, deps.settings.meshProvider), 'spec.provider'),
+    router: (canary) => pick(made.routers, routerOf(canary, deps.settings.meshProvider), 'spec.provider'),
   };
 }
 

@@ -7,8 +7,8 @@ export interface Capabilities {
   readonly weights: boolean;
   /** Tells requests apart by their headers. */
   readonly match: boolean;
-  /** Sends copies of requests to the canary. */
-  readonly mirror: boolean;
+  /** Sends copies of requests to the canary, in a canary release or in blue/green alone. */
+  readonly mirror: boolean | 'blue-green';
   /** Keeps users on one side by cookies. */
   readonly sessionAffinity: boolean;
 }
@@ -16,17 +16,30 @@ export interface Capabilities {
 /** What Istio's TCP routes can do. */
 const weightsAlone: Capabilities = { weights: true, match: false, mirror: false, sessionAffinity: false };
 
+const gatewayApi: Capabilities = { weights: true, match: true, mirror: 'blue-green', sessionAffinity: true };
+
 const capabilities: Readonly<Record<string, Capabilities>> = {
   istio: { weights: true, match: true, mirror: true, sessionAffinity: true },
+  'gatewayapi:v1': gatewayApi,
+  'gatewayapi:v1beta1': gatewayApi,
   kubernetes: { weights: false, match: false, mirror: false, sessionAffinity: false },
 };
 
 /** Names of the routers, as `spec.provider` gives them. */
 export const routerNames: readonly string[] = Object.keys(capabilities);
 
+/** Flagger takes anything that begins like this for one of them. @see routers spec 2 */
+const prefixes = ['gatewayapi:v1beta1', 'gatewayapi:v1'] as const;
+
+/** Name of the router that a Canary's provider means, be there such a router or not. */
+export function routerOf(canary: Canary, meshProvider: string): string {
+  const provider = providerOf(canary, meshProvider);
+  return prefixes.find((prefix) => provider.startsWith(prefix)) ?? provider;
+}
+
 /** What the router of a Canary can do for it, or undefined when there is no such router. */
 export function capabilitiesOf(canary: Canary, meshProvider: string): Capabilities | undefined {
-  const router = providerOf(canary, meshProvider);
+  const router = routerOf(canary, meshProvider);
   const isTcp = canary.spec.service?.appProtocol?.toLowerCase() === 'tcp';
   return router === 'istio' && isTcp ? weightsAlone : capabilities[router];
 }

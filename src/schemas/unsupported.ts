@@ -17,7 +17,7 @@ export function unsupported(canary: Canary, { meshProvider }: { readonly meshPro
     const message = `spec.provider: the provider ${provider} is not supported yet; use one of ${routerNames.join(', ')}`;
     return [...kinds, { id: 'unsupported-provider', level: 'error', field: 'spec.provider', message }];
   }
-  const { match = [], mirror, sessionAffinity } = analysisOf(canary);
+  const { match = [], mirror, sessionAffinity, iterations = 0 } = analysisOf(canary);
   const isTcp = provider === 'istio' && !can.match;
   const who = isTcp ? `${provider} with spec.service.appProtocol tcp` : `the provider ${provider}`;
   const refuse = (field: string, what: string, others: (capabilities: Capabilities) => boolean): Finding => ({
@@ -35,7 +35,16 @@ export function unsupported(canary: Canary, { meshProvider }: { readonly meshPro
     found.push(refuse('spec.analysis.match', 'tell requests apart', ({ match }) => match));
   }
   if (mirror && !can.mirror) {
-    found.push(refuse('spec.analysis.mirror', 'mirror traffic', ({ mirror }) => mirror));
+    found.push(refuse('spec.analysis.mirror', 'mirror traffic', ({ mirror }) => mirror !== false));
+  }
+  if (mirror && can.mirror === 'blue-green' && iterations <= 0) {
+    const what = 'mirror traffic without spec.analysis.iterations';
+    found.push(refuse('spec.analysis.mirror', what, ({ mirror }) => mirror === true));
+  }
+  if (sessionAffinity && match.length > 0 && can.match && provider !== 'istio') {
+    const field = 'spec.analysis.sessionAffinity';
+    const message = `${field}: ${who} cannot keep users on one side in an A/B test; remove it, or spec.analysis.match`;
+    found.push({ id: 'unsupported-session-affinity', level: 'error', field, message });
   }
   if (sessionAffinity && !can.sessionAffinity) {
     found.push(refuse('spec.analysis.sessionAffinity', 'keep users on one side', (one) => one.sessionAffinity));

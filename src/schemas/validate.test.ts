@@ -135,24 +135,42 @@ describe('refuses what this version or the provider cannot do, naming those that
       manifest({ autoscalerRef: { ...autoscalerRef, kind: 'ScaledObject' } }),
     ],
     [
-      'spec.provider: the provider nginx is not supported yet; use one of istio, kubernetes',
+      'spec.provider: the provider nginx is not supported yet; use one of istio, ' +
+        'gatewayapi:v1, gatewayapi:v1beta1, kubernetes',
       manifest({ provider: 'nginx' }),
     ],
     [
       'spec.analysis.match: istio with spec.service.appProtocol tcp cannot tell requests apart; remove it, or use HTTP, ' +
-        'or one of istio',
+        'or one of istio, gatewayapi:v1, gatewayapi:v1beta1',
       by('istio', { iterations: 5, match }, { appProtocol: 'TCP' }),
     ],
     [
-      'spec.analysis.mirror: the provider kubernetes cannot mirror traffic; remove it, or use one of istio',
+      'spec.analysis.mirror: the provider kubernetes cannot mirror traffic; remove it, or use one of istio, ' +
+        'gatewayapi:v1, gatewayapi:v1beta1',
       by('kubernetes', { iterations: 5, mirror: true }),
     ],
     [
-      'spec.analysis.sessionAffinity: the provider kubernetes cannot keep users on one side; remove it, or use one of istio',
+      'spec.analysis.sessionAffinity: the provider kubernetes cannot keep users on one side; remove it, ' +
+        'or use one of istio, gatewayapi:v1, gatewayapi:v1beta1',
       by('kubernetes', { iterations: 5, sessionAffinity: { cookieName: 'c' } }),
+    ],
+    [
+      'spec.analysis.mirror: the provider gatewayapi:v1 cannot mirror traffic without spec.analysis.iterations; ' +
+        'remove it, or use one of istio',
+      by('gatewayapi:v1', { stepWeight: 10, mirror: true }),
+    ],
+    [
+      'spec.analysis.sessionAffinity: the provider gatewayapi:v1beta1 cannot keep users on one side in an A/B test; ' +
+        'remove it, or spec.analysis.match',
+      by('gatewayapi:v1beta1', { iterations: 5, match, sessionAffinity: { cookieName: 'c' } }),
     ],
   ])('%s', (message, object) => {
     expect(errors(object)).toMatchObject([{ message, field: message.split(':')[0] }]);
+  });
+
+  it('and takes a provider of the settings for the router that Flagger takes it for', () => {
+    expect(errors(manifest(), { meshProvider: 'gatewayapi:v1alpha2' })).toEqual([]);
+    expect(ids(errors(manifest(), { meshProvider: 'gatewayapi' }))).toEqual(['unsupported-provider']);
   });
 
   it('also when the provider comes from the settings', () => {
@@ -162,6 +180,12 @@ describe('refuses what this version or the provider cannot do, naming those that
   it.each([
     ['A/B testing with Istio', by('istio', { iterations: 5, match })],
     ['a mirrored canary with Istio', by('istio', { stepWeight: 10, mirror: true })],
+    ['A/B testing with the Gateway API', by('gatewayapi:v1', { iterations: 5, match })],
+    ['a mirror in blue/green with the Gateway API', by('gatewayapi:v1beta1', { iterations: 5, mirror: true })],
+    [
+      'users kept on one side by the Gateway API',
+      by('gatewayapi:v1', { stepWeight: 10, sessionAffinity: { cookieName: 'c' } }),
+    ],
     ['weights without a mesh, which are left out and told', by('kubernetes', { stepWeight: 10, match })],
     ['putting things back on deletion', manifest({ revertOnDeletion: true })],
   ])('and not %s', (_, object) => {

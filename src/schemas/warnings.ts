@@ -72,10 +72,14 @@ function* notesOnWeights(canary: Canary): Generator<Note> {
 }
 
 function* notesOnStrategy(canary: Canary, provider: string): Generator<Note> {
-  const { match = [], iterations = 0 } = analysisOf(canary);
+  const { match = [], iterations = 0, sessionAffinity } = analysisOf(canary);
   const { hosts = [], gateways = [], delegation } = canary.spec.service ?? {};
   if (match.length > 0 && iterations <= 0) {
     yield ['match-without-iterations', 'spec.analysis.match', 'needs iterations beside it to make an A/B test'];
+  }
+  if (sessionAffinity?.primaryCookieName && provider.startsWith('gatewayapi:v1beta1')) {
+    const field = 'spec.analysis.sessionAffinity.primaryCookieName';
+    yield ['primary-cookie-ignored', field, `is ignored by the provider ${provider}; use gatewayapi:v1`];
   }
   if (delegation && provider === 'istio' && hosts.length + gateways.length > 0) {
     const field = 'spec.service.delegation';

@@ -120,6 +120,7 @@ export function createWatches(options: WatchOptions): Watches {
   const optional = [
     reflectOwned(mesh, resources.virtualServices, generated, generatedChange),
     reflectOwned(mesh, resources.destinationRules, generated, generatedChange),
+    reflectOwned(mesh, resources.httpRoutes, generated, generatedChange),
   ];
   const all: readonly Reflector<unknown>[] = [...required, ...optional];
   const views = () => canaries.values();

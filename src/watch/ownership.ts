@@ -55,6 +55,7 @@ function objectsOf({ target, apex, autoscaler }: CanaryView): readonly (readonly
     ['VirtualService', apex],
     ['DestinationRule', `${apex}-primary`],
     ['DestinationRule', `${apex}-canary`],
+    ['HTTPRoute', apex],
     ...(autoscaler === undefined
       ? []
       : ([

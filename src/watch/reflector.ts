@@ -50,8 +50,9 @@ export interface ReflectorTiming {
   /** Shortest and longest pause after failures. */
   readonly minBackoffMs: number;
   readonly maxBackoffMs: number;
-  /** Pause between attempts to find a resource the API server does not have. */
+  /** First and longest pause between attempts to find a resource the API server does not have. */
   readonly missingMs: number;
+  readonly maxMissingMs: number;
   /** Time after which a watch that ended quietly was a good one. */
   readonly healthyMs: number;
   /** A full list as insurance, now and then. */
@@ -62,6 +63,7 @@ const defaults: ReflectorTiming = {
   minBackoffMs: 500,
   maxBackoffMs: 30_000,
   missingMs: 60_000,
+  maxMissingMs: 3600_000,
   healthyMs: 10_000,
   relistMs: 6 * 3600_000,
 };
@@ -80,6 +82,8 @@ export function createReflector<T>(options: ReflectorOptions<T>): Reflector<T> {
   let version = '';
   let listedAt = 0;
   let failures = 0;
+  /** Attempts in a row that did not find the resource. */
+  let misses = 0;
 
   async function run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
@@ -118,7 +122,10 @@ export function createReflector<T>(options: ReflectorOptions<T>): Reflector<T> {
       if (!state.missing) log.warn('resource not found, asking again now and then', { resource: name });
       state = { ...state, missing: true, problem };
       version = '';
-      return timing.missingMs * (0.9 + 0.2 * Math.random());
+      // A product that is not installed is not asked for every minute for ever.
+      const waitMs = Math.min(timing.missingMs * 2 ** misses, timing.maxMissingMs);
+      misses += 1;
+      return waitMs * (0.9 + 0.2 * Math.random());
     }
     meters?.errors.inc({ resource: name });
     log.warn('watch failed', { resource: name, error: problem, failures });
@@ -144,6 +151,7 @@ export function createReflector<T>(options: ReflectorOptions<T>): Reflector<T> {
     for (const key of [...store.keys()]) if (!found.has(key)) drop(key, latest);
     version = latest;
     listedAt = Date.now();
+    misses = 0;
     meters?.relists.inc({ resource: name });
     heardFrom();
     if (!state.synced || state.problem !== undefined) log.info('listed', { resource: name, objects: store.size });

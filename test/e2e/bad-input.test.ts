@@ -141,7 +141,8 @@ const atCreation: readonly Case[] = [
     spec: { provider: 'contour' },
     reason: 'InvalidSpec',
     says: () =>
-      'invalid canary spec: spec.provider: the provider contour is not supported yet; use one of istio, kubernetes',
+      'invalid canary spec: spec.provider: the provider contour is not supported yet; use one of istio, gatewayapi:v1, ' +
+      'gatewayapi:v1beta1, kubernetes',
     cure: editing({ provider: 'istio' }),
   },
   {
@@ -150,7 +151,8 @@ const atCreation: readonly Case[] = [
     analysis: { mirror: true },
     reason: 'InvalidSpec',
     says: () =>
-      'invalid canary spec: spec.analysis.mirror: the provider kubernetes cannot mirror traffic; remove it, or use one of istio',
+      'invalid canary spec: spec.analysis.mirror: the provider kubernetes cannot mirror traffic; remove it, ' +
+      'or use one of istio, gatewayapi:v1, gatewayapi:v1beta1',
     cure: editing({ provider: 'istio', analysis: { mirror: null } }),
   },
   {
@@ -266,7 +268,8 @@ const inTheMiddle: readonly Mishap[] = [
     what: 'an edit that asks for another provider',
     reason: 'InvalidSpec',
     says: () =>
-      'invalid canary spec: spec.provider: the provider contour is not supported yet; use one of istio, kubernetes',
+      'invalid canary spec: spec.provider: the provider contour is not supported yet; use one of istio, gatewayapi:v1, ' +
+      'gatewayapi:v1beta1, kubernetes',
     befalls: editing({ provider: 'contour' }),
     cure: editing({ provider: null }),
   },

@@ -1,5 +1,6 @@
 import { failure } from '../../errors.ts';
 import type { Deps } from '../deps.ts';
+import { gatewayApiV1, gatewayApiV1Beta1 } from './gateway-api.ts';
 import { istio } from './istio.ts';
 import { kubernetes } from './kubernetes.ts';
 import type { CreateRouter, Router } from './router.ts';
@@ -7,6 +8,8 @@ import type { CreateRouter, Router } from './router.ts';
 /** Routers by the name that `spec.provider`, or else the mesh provider setting, gives them. */
 export const routers: ReadonlyMap<string, CreateRouter> = new Map([
   ['istio', istio],
+  ['gatewayapi:v1', gatewayApiV1],
+  ['gatewayapi:v1beta1', gatewayApiV1Beta1],
   ['kubernetes', kubernetes],
 ]);
 

@@ -2,8 +2,9 @@ import { failure } from '../../errors.ts';
 import type { Canary, CanaryService } from '../../schemas/canary.ts';
 import { analysisOf, cookieMaxAgeSeconds, serviceNames } from '../../schemas/defaults.ts';
 import type { Traffic, Weights } from '../../workflows/domain/observation.ts';
-import { isObject, omit, type JsonObject } from './compare.ts';
+import { omit, type JsonObject } from './compare.ts';
 import { cookiePattern, forgetCookie, primaryMaxAge, setCookie } from './cookies.ts';
+import { merged, present } from './matches.ts';
 
 /** A route as we write it. Whatever else the Canary passes on is carried as data. */
 export interface Route extends JsonObject {
@@ -85,16 +86,6 @@ function destinationPort(canary: Canary): { number: number } | undefined {
   return portDiscovery && (fromGateway || delegation) ? { number: port } : undefined;
 }
 
-/**
- * Requests for which one of `asked` holds and one of the service's own matches: every combination. Where both speak of
- * headers, labels or query parameters, `asked` has it. Without a match of the service the route is for everybody.
- *
- * @see routers spec 5; query parameters are ours: without them a condition that is left out would widen the test
- */
-function merged(asked: readonly object[], own: readonly object[]): readonly object[] {
-  return own.length > 0 ? asked.flatMap((one) => own.map((other) => ({ ...other, ...present(one) }))) : asked;
-}
-
 /** Copies of requests go to the canary: of all, or of `analysis.mirrorWeight` percent. */
 function mirroring(canary: Canary, route: Route, { mirrored }: Traffic): Route {
   if (!mirrored) return route;
@@ -154,11 +145,4 @@ function cookiesIn(canary: Canary, traffic: Traffic): Traffic['cookies'] {
 function answering(headers: CanaryService['headers'], cookie: string): object {
   const { response } = headers ?? {};
   return { ...headers, response: { ...response, add: { ...response?.add, 'Set-Cookie': cookie } } };
-}
-
-/** Without the fields that are unset or empty. */
-export function present<T extends object>(fields: T): Partial<T> {
-  const isPresent = (value: unknown) =>
-    Array.isArray(value) ? value.length > 0 : isObject(value) ? Object.keys(value).length > 0 : Boolean(value);
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => isPresent(value))) as Partial<T>;
 }

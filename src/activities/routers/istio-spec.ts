@@ -4,7 +4,8 @@ import { analysisOf, serviceNames } from '../../schemas/defaults.ts';
 import type { Traffic, Weights } from '../../workflows/domain/observation.ts';
 import { difference, isObject, omit, type JsonObject } from './compare.ts';
 import { isCookiePattern, primaryMaxAge } from './cookies.ts';
-import { isTcp, keepsUsers, present, routesOf, serviceOf, type Routes } from './istio-routes.ts';
+import { isTcp, keepsUsers, routesOf, serviceOf, type Routes } from './istio-routes.ts';
+import { present } from './matches.ts';
 
 export type VirtualServiceSpec = Routes & { readonly hosts: readonly string[]; readonly gateways?: readonly string[] };
 

@@ -1,5 +1,6 @@
 import type { Deps } from '../../../src/activities/deps.ts';
 import type { RouterWorld } from '../router-world.ts';
+import { gatewayApiV1Beta1World, gatewayApiV1World } from './gateway-api.ts';
 import { istioWorld } from './istio.ts';
 import { kubernetesWorld } from './kubernetes.ts';
 
@@ -9,5 +10,7 @@ export type CreateWorld = (deps: Deps, namespace: string, uid?: string) => Route
 /** A world for each provider that `src/activities/routers/index.ts` lists. */
 export const routerWorlds: ReadonlyMap<string, CreateWorld> = new Map([
   ['istio', istioWorld],
+  ['gatewayapi:v1', gatewayApiV1World],
+  ['gatewayapi:v1beta1', gatewayApiV1Beta1World],
   ['kubernetes', kubernetesWorld],
 ]);
