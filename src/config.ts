@@ -10,6 +10,8 @@ export interface Settings {
   readonly selectorLabels: readonly string[];
   /** Prefixes of labels and annotations that are copied to the primary; `*` copies all. */
   readonly includeLabelPrefix: readonly string[];
+  /** ConfigMaps and Secrets that pods refer to are part of a revision, and the primary reads copies of them. */
+  readonly configTracking: boolean;
   /** Refuse references to objects in other namespaces. */
   readonly noCrossNamespaceRefs: boolean;
   /** Global event webhook; '' for none. */
@@ -117,6 +119,7 @@ export const settingsTable: { readonly [K in keyof ProcessSettings]: Entry<Proce
   metricsServer: text(['SERIN_METRICS_SERVER'], 'http://prometheus:9090', 'metrics-server'),
   selectorLabels: list(['SERIN_SELECTOR_LABELS'], ['app', 'name', 'app.kubernetes.io/name'], 'selector-labels'),
   includeLabelPrefix: list(['SERIN_INCLUDE_LABEL_PREFIX'], [], 'include-label-prefix'),
+  configTracking: flagged(['SERIN_CONFIG_TRACKING'], true, 'enable-config-tracking'),
   noCrossNamespaceRefs: flagged(['SERIN_NO_CROSS_NAMESPACE_REFS'], false, 'no-cross-namespace-refs'),
   eventWebhook: text(['EVENT_WEBHOOK_URL', 'SERIN_EVENT_WEBHOOK'], '', 'event-webhook'),
   clusterName: text(['SERIN_CLUSTER_NAME'], '', 'cluster-name'),
@@ -150,7 +153,6 @@ const ignoredFlags = new Set([
   'kubeconfig-burst',
   'zap-replace-globals',
   'zap-encoding',
-  'enable-config-tracking',
   'ingress-annotations-prefix',
   'ingress-class',
   'v',

@@ -12,7 +12,8 @@ import { createWatches } from './watch/index.ts';
 import { hintMeters } from './watch/meters.ts';
 import { createHintQueue } from './watch/queue.ts';
 
-type Shared = 'namespace' | 'kubeconfig' | 'meshKubeconfig' | 'meshProvider' | 'taskQueue' | 'logLevel';
+type Shared =
+  'namespace' | 'kubeconfig' | 'meshKubeconfig' | 'meshProvider' | 'configTracking' | 'taskQueue' | 'logLevel';
 
 /** What the starter reads from its environment: the worker's settings that mean something here, and its own. */
 export interface StarterConfig extends Pick<ProcessSettings, Shared> {
@@ -37,14 +38,15 @@ export function readStarterConfig(
   env: Readonly<Record<string, string | undefined>>,
   args: readonly string[] = [],
 ): StarterConfig {
-  const { namespace, kubeconfig, meshKubeconfig, meshProvider, taskQueue, logLevel, port } = readSettings(env, args);
+  const settings = readSettings(env, args);
+  const { namespace, kubeconfig, meshKubeconfig, meshProvider, configTracking, taskQueue, logLevel, port } = settings;
   const number = (name: string, fallback: number) => {
     const text = env[name] || String(fallback);
     if (/^\d+$/.test(text)) return Number(text);
     throw new Error(`${name} is "${text}", expected a whole number`);
   };
   return {
-    ...{ namespace, kubeconfig, meshKubeconfig, meshProvider, taskQueue, logLevel },
+    ...{ namespace, kubeconfig, meshKubeconfig, meshProvider, configTracking, taskQueue, logLevel },
     host: env.SERIN_HOST || '127.0.0.1',
     healthPort: number('SERIN_HEALTH_PORT', port),
     hooksPort: number('SERIN_HOOKS_PORT', 8090),
@@ -88,6 +90,7 @@ export async function startStarter(
     mesh,
     namespace: config.namespace,
     fieldManager,
+    configTracking: config.configTracking,
     hint: (canary, hint) => queue.push(canary, hint),
     log,
     metrics,

@@ -91,9 +91,9 @@ describe('a look', () => {
     ],
     [
       'an unknown kind of target',
-      [shopCanary({ targetRef: { apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'shop' } })],
+      [shopCanary({ targetRef: { apiVersion: 'v1', kind: 'Service', name: 'shop' } })],
       'InvalidSpec',
-      /^invalid canary spec: spec.targetRef.kind.*DaemonSet.* is not supported.*Deployment$/,
+      /^invalid canary spec: spec.targetRef.kind.*Service.* is not supported.*Deployment or DaemonSet$/,
     ],
     [
       'an unknown kind of autoscaler',

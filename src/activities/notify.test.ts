@@ -20,6 +20,7 @@ const settings: Settings = {
   metricsServer: '',
   selectorLabels: ['app'],
   includeLabelPrefix: [],
+  configTracking: true,
   noCrossNamespaceRefs: false,
   eventWebhook: '',
   clusterName: '',

@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
 
 /**
- * Names a pod template: `v1:` and the SHA-256 of its canonical JSON. The same template as another API server, client or
+ * Names a pod template, and the configuration that is released with it: `v1:` and the SHA-256 of their canonical JSON. The same template as another API server, client or
  * version of Kubernetes writes it down gets the same name. Left out are a creation timestamp and `serin.dev/*`
  * annotations; any other annotation counts, so `kubectl rollout restart` makes a new revision, as in Flagger.
  *
+ * @param configs checksums of what is tracked; a template without any has the name that it had before there was tracking
  * @see engine spec 14.2
  */
-export function revisionOf(template: unknown): string {
-  return `v1:${sha256(canonicalJson(asWritten(template)))}`;
+export function revisionOf(template: unknown, configs?: Readonly<Record<string, string>>): string {
+  const written = asWritten(template);
+  return `v1:${sha256(canonicalJson(configs ? { template: written, configs } : written))}`;
 }
 
 /** Whether two pod templates are one revision. */

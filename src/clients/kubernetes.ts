@@ -47,6 +47,8 @@ export interface Resource {
   readonly apiVersion: string;
   readonly kind: string;
   readonly plural: string;
+  /** Lists and watches ask for the metadata of objects, and the API server sends nothing else. */
+  readonly metadataOnly?: boolean;
 }
 
 /** The resources Serin reads or writes. */
@@ -55,9 +57,11 @@ export const resources = {
   metricTemplates: { apiVersion: 'flagger.app/v1beta1', kind: 'MetricTemplate', plural: 'metrictemplates' },
   alertProviders: { apiVersion: 'flagger.app/v1beta1', kind: 'AlertProvider', plural: 'alertproviders' },
   deployments: { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' },
+  daemonSets: { apiVersion: 'apps/v1', kind: 'DaemonSet', plural: 'daemonsets' },
   controllerRevisions: { apiVersion: 'apps/v1', kind: 'ControllerRevision', plural: 'controllerrevisions' },
   services: { apiVersion: 'v1', kind: 'Service', plural: 'services' },
   pods: { apiVersion: 'v1', kind: 'Pod', plural: 'pods' },
+  configMaps: { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' },
   secrets: { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' },
   events: { apiVersion: 'v1', kind: 'Event', plural: 'events' },
   namespaces: { apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces' },
@@ -150,6 +154,16 @@ export function createKubernetes(config: KubeConfig, options: KubernetesOptions)
   poolConnections(config);
   const server = config.getCurrentCluster()?.server.replace(/\/+$/, '') ?? '';
 
+  /** The library's watch, which takes its headers from the configuration alone. */
+  function metadataConfig(): KubeConfig {
+    const own = Object.create(config) as KubeConfig;
+    own.applySecurityAuthentication = async (context) => {
+      await config.applySecurityAuthentication(context);
+      context.setHeaderParam('accept', metadataOf('PartialObjectMetadata'));
+    };
+    return own;
+  }
+
   async function send(...request: Parameters<typeof sendOnce>): ReturnType<typeof sendOnce> {
     for (const pauseMs of doubtMs) {
       try {
@@ -162,7 +176,14 @@ export function createKubernetes(config: KubeConfig, options: KubernetesOptions)
     return sendOnce(...request);
   }
 
-  async function sendOnce(method: HttpMethod, path: string, query: Query, body?: object, contentType?: string) {
+  async function sendOnce(
+    method: HttpMethod,
+    path: string,
+    query: Query,
+    body?: object,
+    contentType?: string,
+    accept = 'application/json',
+  ) {
     const url = new URL(server + path);
     for (const [key, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(key, String(value));
     const context = new RequestContext(url.toString(), method);
@@ -173,7 +194,7 @@ export function createKubernetes(config: KubeConfig, options: KubernetesOptions)
         method,
         headers: {
           ...context.getHeaders(),
-          accept: 'application/json',
+          accept,
           ...(body === undefined ? {} : { 'content-type': contentType ?? 'application/json' }),
         },
         body: body === undefined ? undefined : JSON.stringify(body),
@@ -200,7 +221,9 @@ export function createKubernetes(config: KubeConfig, options: KubernetesOptions)
       }
     },
     async list(resource, namespace, query = {}) {
-      const list = (await send(HttpMethod.GET, pathOf(resource, namespace), query)) as ObjectList;
+      const accept = resource.metadataOnly ? metadataOf('PartialObjectMetadataList') : undefined;
+      const path = pathOf(resource, namespace);
+      const list = (await send(HttpMethod.GET, path, query, undefined, undefined, accept)) as ObjectList;
       // Items of a list come without their kind; whoever reads one should not have to know where it came from.
       const { apiVersion, kind } = resource;
       return { ...list, items: (list.items ?? []).map((item) => ({ ...item, apiVersion, kind })) };
@@ -232,7 +255,7 @@ export function createKubernetes(config: KubeConfig, options: KubernetesOptions)
       }
     },
     async watch(resource, namespace, query, onEvent, signal) {
-      const watch = new Watch(config);
+      const watch = new Watch(resource.metadataOnly ? metadataConfig() : config);
       // The library gives up after 30 s of silence, which a quiet resource always reaches; it offers no option for it.
       (watch as unknown as { requestTimeoutMs: number }).requestTimeoutMs = watchSilenceMs;
       const path = pathOf(resource, namespace);
@@ -264,6 +287,11 @@ export function loadKubeConfig(path?: string): KubeConfig {
   if (path) config.loadFromFile(path);
   else config.loadFromDefault();
   return config;
+}
+
+/** The media type of an answer that holds metadata only. */
+function metadataOf(kind: string): string {
+  return `application/json;as=${kind};g=meta.k8s.io;v=v1`;
 }
 
 function pathOf(resource: Resource, namespace?: string, name?: string, subresource?: string): string {

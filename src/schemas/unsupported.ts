@@ -61,9 +61,9 @@ function unsupportedKinds({ spec: { targetRef, autoscalerRef } }: Canary): Findi
     message: `${field}: a ${what} is not supported yet; use a ${cure}`,
   });
   return [
-    ...(targetRef.kind === 'Deployment'
-      ? []
-      : [refuse('unsupported-target', 'spec.targetRef.kind', `${targetRef.kind} as target`, 'Deployment')]),
+    ...(targetRef.kind === 'Service'
+      ? [refuse('unsupported-target', 'spec.targetRef.kind', `${targetRef.kind} as target`, 'Deployment or DaemonSet')]
+      : []),
     ...(autoscalerRef?.kind === 'ScaledObject'
       ? [refuse('unsupported-autoscaler', 'spec.autoscalerRef.kind', 'ScaledObject', 'HorizontalPodAutoscaler')]
       : []),

@@ -128,8 +128,7 @@ describe('refuses what this version or the provider cannot do, naming those that
   const match = [{ headers: { a: { exact: 'b' } } }];
 
   it.each<[string, Json]>([
-    ['spec.targetRef.kind: a DaemonSet as target is not supported yet; use a Deployment', target('DaemonSet')],
-    ['spec.targetRef.kind: a Service as target is not supported yet; use a Deployment', target('Service')],
+    ['spec.targetRef.kind: a Service as target is not supported yet; use a Deployment or DaemonSet', target('Service')],
     [
       'spec.autoscalerRef.kind: a ScaledObject is not supported yet; use a HorizontalPodAutoscaler',
       manifest({ autoscalerRef: { ...autoscalerRef, kind: 'ScaledObject' } }),
@@ -186,6 +185,7 @@ describe('refuses what this version or the provider cannot do, naming those that
       'users kept on one side by the Gateway API',
       by('gatewayapi:v1', { stepWeight: 10, sessionAffinity: { cookieName: 'c' } }),
     ],
+    ['a DaemonSet', target('DaemonSet')],
     ['weights without a mesh, which are left out and told', by('kubernetes', { stepWeight: 10, match })],
     ['putting things back on deletion', manifest({ revertOnDeletion: true })],
   ])('and not %s', (_, object) => {

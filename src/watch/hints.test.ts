@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { KubernetesObject } from '../clients/kubernetes.ts';
-import { canaryChange, deploymentChange, generatedChange, viewCanary, viewDeployment, viewGenerated } from './hints.ts';
+import { canaryChange, workloadChange, generatedChange, viewCanary, viewDeployment, viewGenerated } from './hints.ts';
 
 type Patch = { metadata?: object; spec?: object; status?: object; [field: string]: unknown };
 
@@ -104,15 +104,15 @@ describe('a target or primary Deployment', () => {
     ${'its deletion timestamp'}           | ${{ metadata: { deletionTimestamp: 'now' } }}                                                   | ${'deleting'}
     ${'its identity'}                     | ${{ metadata: { uid: 'u2' } }}                                                                  | ${'created'}
   `('when it changes $change: $hint', ({ patch, hint }) => {
-    expect(deploymentChange(viewDeployment(deployment), viewDeployment(merge(deployment, patch as Patch)))).toBe(hint);
+    expect(workloadChange(viewDeployment(deployment), viewDeployment(merge(deployment, patch as Patch)))).toBe(hint);
   });
 
   it('counts pods that come up one by one as one change', () => {
     const steps = [0, 1, 2].map((availableReplicas) =>
       viewDeployment(merge(deployment, { status: { availableReplicas } })),
     );
-    expect(deploymentChange(steps[0], steps[1])).toBeUndefined();
-    expect(deploymentChange(steps[1], steps[2])).toBe('ready');
+    expect(workloadChange(steps[0], steps[1])).toBeUndefined();
+    expect(workloadChange(steps[1], steps[2])).toBe('ready');
   });
 });
 
@@ -131,7 +131,7 @@ describe('a rollout', () => {
     ${'ReplicaSetUpdated'}      | ${'ProgressDeadlineExceeded'} | ${'progressing'}
     ${'NewReplicaSetAvailable'} | ${'NewReplicaSetCreated'}     | ${'progressing'}
   `('that goes from $from to $to: $hint', ({ from, to, hint }) => {
-    expect(deploymentChange(at(from as string), at(to as string))).toBe(hint);
+    expect(workloadChange(at(from as string), at(to as string))).toBe(hint);
   });
 });
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { CanaryRef } from '../activities/contract.ts';
+import { configKey, configReferences } from '../schemas/config-references.ts';
 import type { KubernetesObject, ManagedFields } from '../clients/kubernetes.ts';
 
 /*
@@ -25,10 +26,12 @@ export interface CanaryView {
   readonly canaryWeight: number;
 }
 
-/** What is kept of a Deployment: one digest per kind of change. */
-export interface DeploymentView {
+/** What is kept of a workload: one digest per kind of change. */
+export interface WorkloadView {
   readonly uid: string;
   readonly template: string;
+  /** Configuration that its pods read, by `configmap/<name>` and `secret/<name>`. */
+  readonly configs: readonly string[];
   readonly ready: boolean;
   readonly parked: boolean;
   /** Reason of the `Progressing` condition, where it says that a rollout is over, one way or the other; else ''. */
@@ -77,7 +80,7 @@ export function canaryChange(before: CanaryView | undefined, after: CanaryView |
   return before.status !== after.status && after.statusByOthers ? 'status' : undefined;
 }
 
-export function viewDeployment(object: KubernetesObject): DeploymentView {
+export function viewDeployment(object: KubernetesObject): WorkloadView {
   const { metadata } = object;
   const spec = map(object.spec);
   const status = map(object.status);
@@ -88,6 +91,7 @@ export function viewDeployment(object: KubernetesObject): DeploymentView {
   return {
     uid: metadata.uid ?? '',
     template: digest(spec.template),
+    configs: configsOf(spec.template),
     ready:
       count(status.observedGeneration) >= (metadata.generation ?? 0) &&
       updated >= replicas &&
@@ -99,14 +103,42 @@ export function viewDeployment(object: KubernetesObject): DeploymentView {
   };
 }
 
+/** The pods of a DaemonSet are counted by the nodes that want one; parking it is a change of its template. */
+export function viewDaemonSet(object: KubernetesObject): WorkloadView {
+  const { metadata } = object;
+  const { template } = map(object.spec);
+  const status = map(object.status);
+  const count = (value: unknown) => (typeof value === 'number' ? value : 0);
+  const desired = count(status.desiredNumberScheduled);
+  return {
+    uid: metadata.uid ?? '',
+    template: digest(template),
+    configs: configsOf(template),
+    ready:
+      count(status.observedGeneration) >= (metadata.generation ?? 0) &&
+      count(status.updatedNumberScheduled) >= desired &&
+      count(status.numberAvailable) >= desired,
+    parked: desired === 0,
+    progressing: '',
+    deleting: metadata.deletionTimestamp !== undefined,
+  };
+}
+
+/** Reads what it can: an odd template must not stop the watch. */
+function configsOf(template: unknown): readonly string[] {
+  try {
+    const references = configReferences(template ?? {});
+    return [...new Set(references.map(({ kind, name }) => configKey(kind, name)))];
+  } catch {
+    return [];
+  }
+}
+
 /** The only reasons that a look makes something of; the others, on the way there, would cost a look each. */
 const endsOfRollouts: ReadonlySet<string> = new Set(['NewReplicaSetAvailable', 'ProgressDeadlineExceeded']);
 
 /** Why a change of a target or primary deserves a hint: whoever made it, since releases wait for these. */
-export function deploymentChange(
-  before: DeploymentView | undefined,
-  after: DeploymentView | undefined,
-): string | undefined {
+export function workloadChange(before: WorkloadView | undefined, after: WorkloadView | undefined): string | undefined {
   if (after === undefined) return 'deleted';
   if (before === undefined || before.uid !== after.uid) return 'created';
   for (const aspect of ['template', 'parked', 'ready', 'progressing', 'deleting'] as const)

@@ -44,6 +44,7 @@ function start(kubernetes: Kubernetes, options: object = {}): Watches {
     kubernetes,
     mesh: kubernetes,
     namespace: '',
+    configTracking: true,
     fieldManager: 'serin',
     hint: (canary, hint) => hints.push(`${canary.namespace}/${canary.name} ← ${hint.source}`),
     log: createLog('error', () => undefined),
@@ -104,6 +105,56 @@ describe('watching a cluster', () => {
     emit('MODIFIED', deployment('other', '2'));
     emit('ADDED', deployment('a-primary'));
     expect(hints).toEqual(['shop/a ← watch/deployment', 'shop/a ← watch/deployment']);
+  });
+
+  it('hints the owner of a DaemonSet, and of a route of the Gateway API', async () => {
+    const targetRef = { kind: 'DaemonSet', name: 'a' };
+    start(cluster([], canary('a', { targetRef })));
+    await listed();
+    const { spec, metadata } = deployment('a', '2');
+    emit('ADDED', { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata, spec });
+    emit('ADDED', { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata, spec: {} });
+    expect(hints).toEqual(['shop/a ← watch/daemonset', 'shop/a ← watch/httproute']);
+  });
+
+  it('hints the owners of targets whose pods read what changes, as long as they do, and nobody else', async () => {
+    const reading = (name: string, settings?: string) => {
+      const object = deployment(name);
+      const containers = settings ? [{ name: 'app', envFrom: [{ configMapRef: { name: settings } }] }] : [];
+      return { ...object, spec: { replicas: 1, template: { spec: { containers } } } };
+    };
+    const change = (kind: string, name: string) =>
+      emit('MODIFIED', { apiVersion: 'v1', kind, metadata: { name, namespace: 'shop', uid: name } });
+    start(cluster([], canary('a'), canary('b'), reading('a', 'shared'), reading('b', 'shared'), reading('c', 'other')));
+    await listed();
+    change('ConfigMap', 'shared');
+    expect(hints.splice(0).sort()).toEqual(['shop/a ← watch/configmap', 'shop/b ← watch/configmap']);
+    change('Secret', 'shared');
+    change('ConfigMap', 'other');
+    expect(hints).toEqual([]);
+    emit('MODIFIED', reading('b'));
+    hints.splice(0);
+    change('ConfigMap', 'shared');
+    expect(hints).toEqual(['shop/a ← watch/configmap']);
+  });
+
+  it('asks for the metadata of ConfigMaps and Secrets, and for nothing where nothing is tracked', async () => {
+    const asked: Resource[] = [];
+    const memory = cluster([], canary('a'));
+    const list = (...[resource, namespace, query]: Parameters<Kubernetes['list']>) => {
+      asked.push(resource);
+      return memory.list(resource, namespace, query);
+    };
+    start({ ...memory, list });
+    await listed();
+    const configs = () => asked.filter(({ kind }) => kind === 'ConfigMap' || kind === 'Secret');
+    expect(configs().map(({ metadataOnly }) => metadataOnly)).toEqual([true, true]);
+    life.abort();
+    await running;
+    [life, metrics, asked.length] = [new AbortController(), new Registry(), 0];
+    start({ ...memory, list }, { configTracking: false });
+    await listed();
+    expect(configs()).toEqual([]);
   });
 
   it('a repair of ours causes no hint, a change by hand and a deletion do', async () => {

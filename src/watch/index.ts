@@ -7,15 +7,18 @@ import type { Readiness } from '../server.ts';
 import type { Hint } from '../workflows/messages.ts';
 import {
   canaryChange,
-  deploymentChange,
   generatedChange,
   viewCanary,
+  viewDaemonSet,
   viewDeployment,
   viewGenerated,
+  workloadChange,
   type CanaryView,
+  type WorkloadView,
 } from './hints.ts';
 import { canaryMeters, reflectorMeters } from './meters.ts';
 import { createOwnership } from './ownership.ts';
+import { createReaders } from './readers.ts';
 import { createReflector, type Change, type Reflector, type ReflectorTiming } from './reflector.ts';
 
 export interface WatchOptions {
@@ -27,6 +30,8 @@ export interface WatchOptions {
   readonly namespace: string;
   /** Field manager of the worker. What it wrote last is our own doing. */
   readonly fieldManager: string;
+  /** ConfigMaps and Secrets that pods read are part of a revision: their metadata is watched. */
+  readonly configTracking: boolean;
   readonly hint: (canary: CanaryRef, hint: Hint) => void;
   readonly log: Log;
   readonly metrics: Registry;
@@ -54,6 +59,7 @@ export function createWatches(options: WatchOptions): Watches {
   const { kubernetes, mesh, fieldManager, log, metrics, resyncMs = 0, startWithinMs = 30_000 } = options;
   const namespace = options.namespace || undefined;
   const ownership = createOwnership();
+  const readers = createReaders();
   const meters = reflectorMeters(metrics);
   let started = false;
 
@@ -85,6 +91,31 @@ export function createWatches(options: WatchOptions): Watches {
       for (const canary of owners) hintOne(canary, resource.kind, name, resourceVersion);
     });
 
+  const reflectWorkloads = (resource: Resource, view: (object: KubernetesObject) => WorkloadView) =>
+    reflect(kubernetes, resource, view, ({ key, before, after, resourceVersion }) => {
+      const [space = '', name = ''] = key.split('/');
+      readers.set(`${resource.kind}/${key}`, space, after?.configs ?? []);
+      if (workloadChange(before, after) === undefined) return;
+      for (const canary of ownership.canariesOf(resource.kind, space, name))
+        hintOne(canary, resource.kind, name, resourceVersion);
+    });
+
+  /** What they hold is not asked for: a look compares it. Of the copies of primaries no target speaks. */
+  const reflectConfigs = (resource: Resource) =>
+    reflect(
+      kubernetes,
+      { ...resource, metadataOnly: true },
+      ({ metadata }) => metadata.uid ?? '',
+      (change) => {
+        const [space = '', name = ''] = change.key.split('/');
+        for (const workload of readers.of(space, `${resource.kind.toLowerCase()}/${name}`)) {
+          const [kind = '', , target = ''] = workload.split('/');
+          for (const canary of ownership.canariesOf(kind, space, target))
+            hintOne(canary, resource.kind, name, change.resourceVersion);
+        }
+      },
+    );
+
   const rivalsOf = ({ canary, target, apex }: CanaryView): readonly CanaryRef[] => {
     const { namespace: space, name } = canary;
     const sharers = [
@@ -113,7 +144,8 @@ export function createWatches(options: WatchOptions): Watches {
   const generated = (object: KubernetesObject) => viewGenerated(object, fieldManager);
   const required = [
     canaries,
-    reflectOwned(kubernetes, resources.deployments, viewDeployment, deploymentChange),
+    reflectWorkloads(resources.deployments, viewDeployment),
+    reflectWorkloads(resources.daemonSets, viewDaemonSet),
     reflectOwned(kubernetes, resources.services, generated, generatedChange),
     reflectOwned(kubernetes, resources.horizontalPodAutoscalers, generated, generatedChange),
   ];
@@ -121,6 +153,7 @@ export function createWatches(options: WatchOptions): Watches {
     reflectOwned(mesh, resources.virtualServices, generated, generatedChange),
     reflectOwned(mesh, resources.destinationRules, generated, generatedChange),
     reflectOwned(mesh, resources.httpRoutes, generated, generatedChange),
+    ...(options.configTracking ? [resources.configMaps, resources.secrets].map(reflectConfigs) : []),
   ];
   const all: readonly Reflector<unknown>[] = [...required, ...optional];
   const views = () => canaries.values();

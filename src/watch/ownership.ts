@@ -49,6 +49,8 @@ function objectsOf({ target, apex, autoscaler }: CanaryView): readonly (readonly
   return [
     ['Deployment', target],
     ['Deployment', `${target}-primary`],
+    ['DaemonSet', target],
+    ['DaemonSet', `${target}-primary`],
     ['Service', apex],
     ['Service', `${apex}-primary`],
     ['Service', `${apex}-canary`],

@@ -131,6 +131,8 @@ describe('the roles', () => {
     const verbs = new Set(role('serin-starter').rules.flatMap((rule) => rule.verbs));
     expect([...verbs].sort()).toEqual(['get', 'list', 'watch']);
     expect(role('serin-starter').rules.flatMap((rule) => rule.resources)).not.toContain('secrets');
+    const configs = role('serin-starter-configs').rules.flatMap((rule) => rule.verbs);
+    expect([...new Set(configs)].sort()).toEqual(['list', 'watch']);
   });
 
   it('let the worker read Secrets by name only', () => {

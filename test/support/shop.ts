@@ -17,6 +17,7 @@ export const settings: Settings = {
   metricsServer: 'http://prometheus:9090',
   selectorLabels: ['app', 'name', 'app.kubernetes.io/name'],
   includeLabelPrefix: [''],
+  configTracking: true,
   noCrossNamespaceRefs: false,
   eventWebhook: '',
   clusterName: '',

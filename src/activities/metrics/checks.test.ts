@@ -36,6 +36,7 @@ const settings: Settings = {
   metricsServer: 'http://prometheus:9090',
   selectorLabels: ['app'],
   includeLabelPrefix: [],
+  configTracking: true,
   noCrossNamespaceRefs: false,
   eventWebhook: '',
   clusterName: '',

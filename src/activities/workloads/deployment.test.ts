@@ -10,6 +10,7 @@ import {
   testDeps,
   type Loose,
 } from '../../../test/support/shop.ts';
+import { resources } from '../../clients/kubernetes.ts';
 import type { Settings } from '../../config.ts';
 import { failure } from '../../errors.ts';
 import { revisionOf } from '../revision.ts';
@@ -491,4 +492,90 @@ it('keeps a template no more than once', async () => {
   const kubernetes = await initialised();
   await workload(kubernetes).promote(shopCanary(), setImage(kubernetes, 'shop:1.0'), 'key');
   expect(templates(kubernetes)).toBe(1);
+});
+
+describe('configuration that the pods read', () => {
+  const settings = (data: object, name = 'settings') => ({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name, namespace: 'prod' },
+    data,
+  });
+  const reading = () => shopDeployment({ podSpec: { volumes: [{ name: 'v', configMap: { name: 'settings' } }] } });
+  const volumeOf = (deployment: Loose) => deployment.spec.template.spec.volumes[0].configMap.name;
+  const copy = (kubernetes: MemoryKubernetes) => (kubernetes.peek('ConfigMap', 'settings-primary') as Loose)?.data;
+
+  async function started() {
+    const kubernetes = memoryKubernetes(reading(), settings({ color: 'red' }));
+    await workload(kubernetes).ensurePrimary(shopCanary(), 'key');
+    return kubernetes;
+  }
+
+  it('TestDeploymentController_Promote: is part of the revision, and reaches the primary with the promotion', async () => {
+    const kubernetes = await started();
+    const before = (await workload(kubernetes).look(shopCanary())).target;
+    expect(before.configs).toEqual({ 'configmap/settings': '241889ca0604e333' });
+    expect([volumeOf(primaryOf(kubernetes)), copy(kubernetes)]).toEqual(['settings-primary', { color: 'red' }]);
+    expect((await workload(kubernetes).look(shopCanary())).primary).toMatchObject({ equalsTarget: true });
+    kubernetes.put(settings({ color: 'blue' }));
+    const { target, primary } = await workload(kubernetes).look(shopCanary());
+    expect(target.revision).not.toBe(before.revision);
+    expect(primary).toMatchObject({ equalsTarget: false });
+    expect(copy(kubernetes)).toEqual({ color: 'red' });
+    const id = idOf(primaryOf(kubernetes));
+    await workload(kubernetes).promote(shopCanary(), target.revision, 'run-2');
+    expect([volumeOf(primaryOf(kubernetes)), copy(kubernetes)]).toEqual(['settings-primary', { color: 'blue' }]);
+    expect(idOf(primaryOf(kubernetes))).not.toBe(id);
+  });
+
+  it('that changes after it was analysed is not promoted', async () => {
+    const kubernetes = await started();
+    const { target } = await workload(kubernetes).look(shopCanary());
+    kubernetes.put(settings({ color: 'blue' }));
+    await expect(workload(kubernetes).promote(shopCanary(), target.revision, 'run-2')).rejects.toMatchObject({
+      type: 'Conflict',
+      message: expect.stringContaining('target changed: deployment shop.prod'),
+    });
+    expect(copy(kubernetes)).toEqual({ color: 'red' });
+  });
+
+  it('Q10: stays as it was promoted when a primary that is gone comes back', async () => {
+    const kubernetes = await started();
+    const { revision } = (await workload(kubernetes).look(shopCanary())).target;
+    await kubernetes.remove(resources.deployments, 'prod', 'shop-primary');
+    kubernetes.put(settings({ color: 'blue' }));
+    setImage(kubernetes, 'shop:2.0');
+    const canary = shopCanary({}, { phase: 'Progressing', lastPromotedSpec: revision });
+    await workload(kubernetes).ensurePrimary(canary, 'again');
+    expect(imageOf(primaryOf(kubernetes))).toBe('shop:1.0');
+    expect([volumeOf(primaryOf(kubernetes)), copy(kubernetes)]).toEqual(['settings-primary', { color: 'red' }]);
+  });
+
+  it('_NoConfigTracking: is read where it is, without copies, when nothing is tracked', async () => {
+    const kubernetes = memoryKubernetes(reading(), settings({ color: 'red' }));
+    const untracked = workload(kubernetes, { configTracking: false });
+    await untracked.ensurePrimary(shopCanary(), 'key');
+    expect([volumeOf(primaryOf(kubernetes)), copy(kubernetes)]).toEqual(['settings', undefined]);
+    const { target } = await untracked.look(shopCanary());
+    expect(target).not.toHaveProperty('configs');
+    expect(target.revision).toBe(revisionOf(reading().spec.template));
+  });
+
+  it('a primary that Flagger made of it runs the target, for as long as its copies say the same', async () => {
+    const kubernetes = await started();
+    const flagger = primaryOf(kubernetes);
+    flagger.spec.template.metadata.annotations['flagger-id'] = 'by-flagger';
+    expect((await workload(kubernetes).look(shopCanary())).primary).toMatchObject({ equalsTarget: true });
+    kubernetes.put(settings({ color: 'green' }, 'settings-primary'));
+    expect((await workload(kubernetes).look(shopCanary())).primary).toMatchObject({ equalsTarget: false });
+  });
+
+  it('that is missing holds everything up, in Flagger’s words', async () => {
+    const kubernetes = memoryKubernetes(reading());
+    const text = 'configmap settings.prod get query error';
+    await expect(workload(kubernetes).look(shopCanary())).rejects.toMatchObject({
+      type: 'NotFound',
+      message: `GetTargetConfigs failed: ${text}: ${text}: configmaps "settings" not found`,
+    });
+  });
 });

@@ -1,3 +1,4 @@
+import { configKey, configReferences, renamed, type ConfiguredTemplate } from '../../schemas/config-references.ts';
 import { sameJson } from '../revision.ts';
 import { withoutToolkitKeys } from '../ownership.ts';
 import type { Labels } from './workload.ts';
@@ -8,7 +9,9 @@ export interface PodTemplate {
   readonly spec?: PodSpec;
 }
 
-interface PodSpec {
+type Configured = NonNullable<ConfiguredTemplate['spec']>;
+
+interface PodSpec extends Omit<Configured, 'containers'> {
   readonly topologySpreadConstraints?: readonly { labelSelector?: LabelSelector }[];
   readonly affinity?: {
     readonly podAntiAffinity?: {
@@ -18,31 +21,18 @@ interface PodSpec {
       readonly requiredDuringSchedulingIgnoredDuringExecution?: readonly { labelSelector?: LabelSelector }[];
     };
   };
-  readonly containers?: readonly Container[];
-  readonly initContainers?: readonly Container[];
-  readonly volumes?: readonly Volume[];
-}
-
-export interface LabelSelector {
-  matchLabels?: Record<string, string>;
-  matchExpressions?: { key: string; operator: string; values?: string[] }[];
+  readonly nodeSelector?: Readonly<Record<string, string>>;
+  readonly containers?: readonly (NonNullable<Configured['containers']>[number] & Container)[];
 }
 
 interface Container {
   readonly name: string;
   readonly ports?: readonly { readonly name?: string; readonly containerPort: number; readonly protocol?: string }[];
-  readonly env?: readonly { valueFrom?: { configMapKeyRef?: Named; secretKeyRef?: Named } }[];
-  readonly envFrom?: readonly { configMapRef?: Named; secretRef?: Named }[];
 }
 
-interface Volume {
-  readonly configMap?: Named;
-  readonly secret?: { secretName?: string };
-  readonly projected?: { readonly sources?: readonly { configMap?: Named; secret?: Named }[] };
-}
-
-interface Named {
-  name?: string;
+export interface LabelSelector {
+  matchLabels?: Record<string, string>;
+  matchExpressions?: { key: string; operator: string; values?: string[] }[];
 }
 
 /** How the primary's pods differ from the target's. */
@@ -51,8 +41,8 @@ export interface Renaming {
   /** The selector label, and the value the target selects by. */
   readonly label: string;
   readonly value: string;
-  /** All labels that may be selector labels. */
-  readonly selectorLabels: readonly string[];
+  /** All labels that may be selector labels. Without them rules of scheduling stay as they are. */
+  readonly selectorLabels?: readonly string[];
   /** What the primary selects its pods by. */
   readonly selector: Labels;
 }
@@ -72,7 +62,7 @@ export function primaryTemplate(template: PodTemplate, renaming: Renaming, id: s
       labels: { ...withoutToolkitKeys(labels), [renaming.label]: `${renaming.value}-primary`, ...renaming.selector },
       annotations: { ...withoutToolkitKeys(annotations), [flaggerId]: id },
     },
-    spec: spreadAmongPrimary(template.spec ?? {}, renaming),
+    spec: renaming.selectorLabels ? spreadAmongPrimary(template.spec ?? {}, renaming) : { ...template.spec },
   };
 }
 
@@ -109,7 +99,7 @@ function spreadAmongPrimary(spec: PodSpec, renaming: Renaming): PodSpec {
 }
 
 /** Flagger goes by the target's name alone; a label that has another value would go on counting the canary's pods. */
-function renameIn(selector: LabelSelector, { targetName, label, value, selectorLabels }: Renaming): void {
+function renameIn(selector: LabelSelector, { targetName, label, value, selectorLabels = [] }: Renaming): void {
   const means = (key: string, found: string) =>
     (selectorLabels.includes(key) && found === targetName) || (key === label && found === value);
   for (const [key, found] of Object.entries(selector.matchLabels ?? {})) {
@@ -122,46 +112,9 @@ function renameIn(selector: LabelSelector, { targetName, label, value, selectorL
 }
 
 function withOriginalConfigs(live: PodTemplate, wanted: PodTemplate): PodTemplate {
-  const originals = new Set(configReferences(wanted).map((reference) => reference.read()));
-  const result = structuredClone(live);
-  for (const reference of configReferences(result)) {
-    const name = reference.read();
-    const original = name?.replace(/-primary$/, '');
-    if (original !== name && !originals.has(name) && originals.has(original)) reference.write(original);
-  }
-  return result;
-}
-
-interface ConfigReference {
-  read(): string | undefined;
-  write(name: string | undefined): void;
-}
-
-function configReferences({ spec }: PodTemplate): ConfigReference[] {
-  const containers = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
-  const named: (Named | undefined)[] = [
-    ...containers.flatMap((container) => [
-      ...(container.env ?? []).flatMap(({ valueFrom }) => [valueFrom?.configMapKeyRef, valueFrom?.secretKeyRef]),
-      ...(container.envFrom ?? []).flatMap((source) => [source.configMapRef, source.secretRef]),
-    ]),
-    ...(spec?.volumes ?? []).flatMap((volume) => [
-      volume.configMap,
-      ...(volume.projected?.sources ?? []).flatMap((source) => [source.configMap, source.secret]),
-    ]),
-  ];
-  const secrets = (spec?.volumes ?? []).map((volume) => volume.secret);
-  return [
-    ...named
-      .filter((reference) => reference !== undefined)
-      .map((reference) => ({
-        read: () => reference.name,
-        write: (name: string | undefined) => void (reference.name = name),
-      })),
-    ...secrets
-      .filter((secret) => secret !== undefined)
-      .map((secret) => ({
-        read: () => secret.secretName,
-        write: (name: string | undefined) => void (secret.secretName = name),
-      })),
-  ];
+  const originals = new Set(configReferences(wanted).map(({ kind, name }) => configKey(kind, name)));
+  return renamed(live, (kind, name) => {
+    const original = name.replace(/-primary$/, '');
+    return !originals.has(configKey(kind, name)) && originals.has(configKey(kind, original)) ? original : undefined;
+  });
 }

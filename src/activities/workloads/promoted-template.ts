@@ -3,7 +3,6 @@ import { failureType } from '../../errors.ts';
 import type { Canary } from '../../schemas/canary.ts';
 import { during } from '../attempts.ts';
 import { controllerOf, ownerReference } from '../ownership.ts';
-import { revisionOf } from '../revision.ts';
 import type { PodTemplate } from './primary-template.ts';
 
 /**
@@ -13,13 +12,14 @@ import type { PodTemplate } from './primary-template.ts';
 export interface PromotedTemplates {
   /** The template of `status.lastPromotedSpec`, if it was kept. */
   find(canary: Canary): Promise<PodTemplate | undefined>;
-  keep(canary: Canary, template: PodTemplate): Promise<void>;
-  /** Forgets all but this template. */
-  forgetOthers(canary: Canary, template: PodTemplate): Promise<void>;
+  keep(canary: Canary, revision: string, template: PodTemplate): Promise<void>;
+  /** Forgets all but the template of this revision. */
+  forgetOthers(canary: Canary, revision: string): Promise<void>;
 }
 
-/** Which Canary a ControllerRevision belongs to. */
+/** Which Canary a ControllerRevision belongs to, and which revision it is: its name holds only a part of the hash. */
 const uidLabel = 'serin.dev/canary-uid';
+const revisionAnnotation = 'serin.dev/revision';
 
 export function createPromotedTemplates(kubernetes: Kubernetes): PromotedTemplates {
   return {
@@ -29,14 +29,12 @@ export function createPromotedTemplates(kubernetes: Kubernetes): PromotedTemplat
       const { namespace } = canary.metadata;
       const kept = await kubernetes.get(resources.controllerRevisions, namespace, nameOf(canary, revision));
       const { template } = (kept?.data ?? {}) as { readonly template?: PodTemplate };
-      // The name holds only a part of the hash.
-      return template && revisionOf(template) === revision ? template : undefined;
+      return kept?.metadata.annotations?.[revisionAnnotation] === revision ? template : undefined;
     },
 
-    async keep(canary, template) {
-      const revision = revisionOf(template);
+    async keep(canary, revision, template) {
       try {
-        // What was kept can never change, hence one object for each template.
+        // What was kept can never change, hence one object for each revision.
         await during(`keeping the template of ${nameOf(canary, revision)} failed`, () =>
           kubernetes.create(resources.controllerRevisions, {
             apiVersion: 'apps/v1',
@@ -45,7 +43,7 @@ export function createPromotedTemplates(kubernetes: Kubernetes): PromotedTemplat
               name: nameOf(canary, revision),
               namespace: canary.metadata.namespace,
               labels: { [uidLabel]: canary.metadata.uid ?? '' },
-              annotations: { 'serin.dev/revision': revision },
+              annotations: { [revisionAnnotation]: revision },
               ownerReferences: [ownerReference(canary)],
             },
             revision: 1,
@@ -57,9 +55,9 @@ export function createPromotedTemplates(kubernetes: Kubernetes): PromotedTemplat
       }
     },
 
-    async forgetOthers(canary, template) {
+    async forgetOthers(canary, revision) {
       const { namespace, uid } = canary.metadata;
-      const kept = nameOf(canary, revisionOf(template));
+      const kept = nameOf(canary, revision);
       const labelSelector = `${uidLabel}=${uid ?? ''}`;
       const { items } = await during('finding templates that are no longer needed failed', () =>
         kubernetes.list(resources.controllerRevisions, namespace, { labelSelector }),

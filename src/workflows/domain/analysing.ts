@@ -246,7 +246,7 @@ function unready(release: Release, { settings, target }: World): Action {
 
 /** A canary without replicas counts as ready, and serves nobody: it is scaled up again, once. */
 function scaledAway(release: Release, settings: Settings): Action {
-  const message = `halt ${canaryName(release)} advancement: canary deployment is scaled to zero`;
+  const message = `halt ${canaryName(release)} advancement: canary ${settings.target.kind.toLowerCase()} is scaled to zero`;
   if (release.toldOnce.includes(message)) return halt(release, message);
   const steps: readonly Step[] = [...record(release, warning(message)), { do: 'scale-target', to: 'up' }];
   return { ...carryOut('scaleUp', `Scale ${settings.target.name} up again`, 'repaired', steps), once: message };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { deploymentReadiness, type Deployment } from './readiness.ts';
+import { deploymentReadiness, type Deployment } from './deployment.ts';
 
 const now = Date.parse('2026-03-01T12:00:00Z');
 const ago = (seconds: number) => new Date(now - seconds * 1000).toISOString();

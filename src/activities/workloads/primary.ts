@@ -4,25 +4,31 @@ import type { Canary } from '../../schemas/canary.ts';
 import { primaryTargetName } from '../../schemas/defaults.ts';
 import { controllerOf, isControlledBy, keptByPrefix, ownerReference } from '../ownership.ts';
 import { sha256 } from '../revision.ts';
+import type { PodController, PodKind } from './pod-kind.ts';
 import { idOf, primaryTemplate, runsTemplate, type PodTemplate, type Renaming } from './primary-template.ts';
-import type { Deployment } from './readiness.ts';
 import type { ContainerPort, Pods } from './workload.ts';
 
-/** A Deployment that is a target, and its primary as far as there is one: what follows from them, and nothing is read. */
+/** A target, and its primary as far as there is one: what follows from them, and nothing is read. */
 export interface Pair {
+  readonly kind: PodKind;
   readonly canary: Canary;
-  readonly target: Deployment;
-  readonly primary?: Deployment;
+  readonly target: PodController;
+  readonly primary?: PodController;
   readonly settings: Settings;
 }
 
-/** The primary that a Canary without one gets. @see engine spec 10.2; metadata as after a promotion (BC-20) */
-export function newPrimary(pair: Pair, template: PodTemplate, key: string): Deployment {
-  const { canary, target } = pair;
+/**
+ * The primary that a Canary without one gets.
+ *
+ * @param template the one to run, with references to the primary's configuration
+ * @see engine spec 10.2; metadata as after a promotion (BC-20)
+ */
+export function newPrimary(pair: Pair, template: PodTemplate, key: string): PodController {
+  const { kind, canary, target } = pair;
   const renaming = renamingOf(pair);
   return {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
+    apiVersion: kind.resource.apiVersion,
+    kind: kind.resource.kind,
     metadata: {
       name: primaryTargetName(canary),
       namespace: canary.metadata.namespace,
@@ -30,47 +36,66 @@ export function newPrimary(pair: Pair, template: PodTemplate, key: string): Depl
       ownerReferences: [ownerReference(canary)],
     },
     spec: {
-      ...rolloutOf(target),
-      replicas: target.spec.replicas || 1,
+      ...kind.rollout(target),
+      ...(kind.counted ? { replicas: kind.counted.written(target) || 1 } : {}),
       selector: { matchLabels: { ...renaming.selector } },
       template: primaryTemplate(template, renaming, uuidOf(key)),
     },
   };
 }
 
+/** What the id of the primary's pods is made of. */
+export interface PromotionId {
+  readonly key: string;
+  /** The key changes with whatever pods have to be started anew for, their configuration included. */
+  readonly tellsAll: boolean;
+}
+
 /**
  * The primary as a promotion of the target leaves it.
  *
+ * @param template the target's, with references to the primary's configuration
+ * @param id of what is promoted; the live one is kept where the template alone tells that nothing changed
  * @param atLeast least number of replicas for a primary that an autoscaler scales
  * @see engine spec 10.7
  */
-export function promotedPrimary(pair: Pair, primary: Deployment, key: string, atLeast = 0): Deployment {
-  const { canary, target } = pair;
+export function promotedPrimary(
+  pair: Pair,
+  primary: PodController,
+  template: PodTemplate,
+  id: PromotionId,
+  atLeast = 0,
+): PodController {
+  const { kind, target } = pair;
   const renaming = renamingOf(pair);
   const live = primary.spec.template;
-  const fresh = primaryTemplate(target.spec.template, renaming, uuidOf(key));
+  const fresh = primaryTemplate(template, renaming, uuidOf(id.key));
   // A promotion that is carried out again must not make the pods roll again.
-  const id = runsTemplate(live, fresh) ? idOf(live) : undefined;
+  const kept = !id.tellsAll && runsTemplate(live, fresh) ? idOf(live) : undefined;
   const { labels, annotations } = copiedMetadata(pair, renaming);
-  // Zero is never copied: on the target it means parked, and is nobody's wish (BC-30).
-  const replicas = canary.spec.autoscalerRef
-    ? Math.max(primary.spec.replicas ?? 1, atLeast)
-    : target.spec.replicas || primary.spec.replicas;
   return {
     ...primary,
     metadata: { ...primary.metadata, labels, annotations: { ...annotations, ...rolloutHistory(primary) } },
     spec: {
       ...primary.spec,
-      ...rolloutOf(target),
-      replicas,
-      template: id === undefined ? fresh : primaryTemplate(target.spec.template, renaming, id),
+      ...kind.rollout(target),
+      ...promotedReplicas(pair, primary, atLeast),
+      template: kept === undefined ? fresh : primaryTemplate(template, renaming, kept),
     },
   };
 }
 
-/** Whether the primary's pods are what promoting the target as it is now would write. */
-export function equalsTarget(pair: Pair, primary: Deployment): boolean {
-  return runsTemplate(primary.spec.template, primaryTemplate(pair.target.spec.template, renamingOf(pair), ''));
+/** Zero is never copied: on the target it means parked, and is nobody's wish (BC-30). */
+function promotedReplicas({ kind: { counted }, canary, target }: Pair, primary: PodController, atLeast: number) {
+  if (!counted) return {};
+  const [wanted, now] = [counted.written(target), counted.written(primary)];
+  return { replicas: canary.spec.autoscalerRef ? Math.max(now ?? 1, atLeast) : wanted || now };
+}
+
+/** Whether the primary's pods are what promoting the target as it is now would write, its configuration left aside. */
+export function equalsTarget(pair: Pair, primary: PodController): boolean {
+  const template = pair.kind.template(pair.target);
+  return runsTemplate(primary.spec.template, primaryTemplate(template, renamingOf(pair), ''));
 }
 
 export function podsOf(pair: Pair): Pods {
@@ -80,12 +105,12 @@ export function podsOf(pair: Pair): Pods {
 }
 
 /**
- * Refuses a Deployment that has the primary's name, and neither belongs to this Canary nor selects what its primary
+ * Refuses an object that has the primary's name, and neither belongs to this Canary nor selects what its primary
  * would: some other application's.
  *
  * @throws `Conflict`
  */
-export function checkPrimary(pair: Pair, found: Deployment): void {
+export function checkPrimary(pair: Pair, found: PodController): void {
   if (isControlledBy(found, pair.canary)) return;
   const { label, value } = selectorLabel(pair);
   const owner = controllerOf(found);
@@ -94,18 +119,21 @@ export function checkPrimary(pair: Pair, found: Deployment): void {
   const whose = owner ? `is controlled by ${owner.kind} ${owner.name}` : `does not select ${label}=${value}-primary`;
   throw failure(
     'Conflict',
-    `deployment ${found.metadata.name}.${namespace} is not the primary of canary ${name}.${namespace}: it ${whose}; ` +
+    `${pair.kind.word} ${found.metadata.name}.${namespace} is not the primary of canary ${name}.${namespace}: it ${whose}; ` +
       'rename or delete it, or rename the target',
   );
 }
 
-function selectorLabel({ canary, target, settings }: Pair): { label: string; value: string } {
+function selectorLabel({ kind, canary, target, settings }: Pair): { label: string; value: string } {
   const labels = target.spec.selector.matchLabels ?? {};
   const label = settings.selectorLabels.find((candidate) => labels[candidate] !== undefined);
-  const what = `getSelectorLabel failed: deployment ${target.metadata.name}.${canary.metadata.namespace}`;
+  const what = `getSelectorLabel failed: ${kind.word} ${target.metadata.name}.${canary.metadata.namespace}`;
   if (label === undefined) {
     const accepted = settings.selectorLabels.join(' ');
-    throw failure('InvalidSpec', `${what} spec.selector.matchLabels must contain one of [${accepted}]`);
+    throw failure(
+      'InvalidSpec',
+      `${what} spec.selector.matchLabels must contain one of [${accepted}]${kind.selectorErrorEnd}`,
+    );
   }
   const value = labels[label] ?? '';
   if (`${value}-primary`.length > 63) {
@@ -122,10 +150,11 @@ function selectorLabel({ canary, target, settings }: Pair): { label: string; val
  */
 function renamingOf(pair: Pair): Renaming {
   const { label, value } = selectorLabel(pair);
-  const { target, primary, settings } = pair;
+  const { kind, target, primary, settings } = pair;
   const created = { ...target.spec.selector.matchLabels, [label]: `${value}-primary` };
   const selector = primary?.spec.selector.matchLabels ?? created;
-  return { targetName: target.metadata.name, label, value, selectorLabels: settings.selectorLabels, selector };
+  const selectorLabels = kind.rewritesScheduling ? settings.selectorLabels : undefined;
+  return { targetName: target.metadata.name, label, value, selectorLabels, selector };
 }
 
 function copiedMetadata({ target, settings }: Pair, { label, value }: Renaming) {
@@ -137,14 +166,8 @@ function copiedMetadata({ target, settings }: Pair, { label, value }: Renaming) 
   };
 }
 
-/** How a Deployment rolls out. A pause of the target is not meant for the primary. */
-function rolloutOf({ spec }: Deployment) {
-  const { progressDeadlineSeconds, minReadySeconds, revisionHistoryLimit, strategy } = spec;
-  return { progressDeadlineSeconds, minReadySeconds, revisionHistoryLimit, strategy };
-}
-
 /** The Deployment controller's own count of rollouts, which it would only write back. */
-function rolloutHistory({ metadata }: Deployment): Record<string, string> {
+function rolloutHistory({ metadata }: PodController): Record<string, string> {
   const key = 'deployment.kubernetes.io/revision';
   const count = metadata.annotations?.[key];
   return count === undefined ? {} : { [key]: count };

@@ -1,0 +1,223 @@
+import { resources, type Kubernetes, type KubernetesObject } from '../../clients/kubernetes.ts';
+import type { Settings } from '../../config.ts';
+import { failure } from '../../errors.ts';
+import type { Canary } from '../../schemas/canary.ts';
+import { during, retryOnConflict } from '../attempts.ts';
+import { controllerOf, isControlledBy, keptByPrefix, ownerReference } from '../ownership.ts';
+import { sameJson, sha256 } from '../revision.ts';
+import {
+  configKey,
+  configReferences,
+  renamed,
+  type ConfigKind,
+  type ConfiguredTemplate,
+} from '../../schemas/config-references.ts';
+
+/** The ConfigMaps and Secrets that a template refers to and that are part of its revision. */
+export interface Tracked {
+  /** By key, in the order of the keys; empty when nothing is tracked. */
+  readonly configs: ReadonlyMap<string, TrackedConfig>;
+  /** What `status.trackedConfigs` says of them. Undefined when tracking is off, or there is nothing to track. */
+  readonly checksums?: Readonly<Record<string, string>>;
+}
+
+export interface TrackedConfig {
+  readonly kind: ConfigKind;
+  readonly name: string;
+  readonly object: Config;
+  readonly checksum: string;
+}
+
+interface Config extends KubernetesObject {
+  data?: Record<string, string>;
+  binaryData?: Record<string, string>;
+  immutable?: boolean;
+  type?: string;
+}
+
+/**
+ * Configuration that is released together with the pods that read it: the primary reads copies, `<name>-primary`, which
+ * change when it is promoted.
+ *
+ * @see engine spec 14.4 and 14.5, Q24
+ */
+export interface ConfigTracker {
+  /**
+   * What a template refers to, as it is now.
+   *
+   * @throws `NotFound` when something is missing that the pods cannot do without
+   */
+  collect(canary: Canary, template: ConfiguredTemplate): Promise<Tracked>;
+  /**
+   * Writes the primary's copies.
+   *
+   * @param keep leaves the copies that are there as they are
+   * @throws `Conflict` when the name of a copy belongs to something else
+   */
+  copy(canary: Canary, tracked: Tracked, keep?: 'keep'): Promise<void>;
+  /** A template with references to the primary's copies. */
+  rewrite<T extends ConfiguredTemplate>(template: T, tracked: Tracked): T;
+  /** Whether the copies that the primary's template refers to say what the originals say now. */
+  isCopied(canary: Canary, primary: ConfiguredTemplate, tracked: Tracked): Promise<boolean>;
+}
+
+/** Other types of Secrets belong to whoever issues them. */
+const trackedSecrets = new Set(['Opaque', 'kubernetes.io/basic-auth', 'kubernetes.io/ssh-auth', 'kubernetes.io/tls']);
+const optOut = 'flagger.app/config-tracking';
+const kinds = { ConfigMap: resources.configMaps, Secret: resources.secrets } as const;
+
+export function createConfigTracker(
+  kubernetes: Kubernetes,
+  { configTracking, includeLabelPrefix }: Pick<Settings, 'configTracking' | 'includeLabelPrefix'>,
+): ConfigTracker {
+  return {
+    async collect(canary, template) {
+      if (!configTracking) return { configs: new Map() };
+      const found = await Promise.all(
+        [...wantedBy(template)].map(async ([key, { kind, name, optional }]) => {
+          const object = await readOriginal(canary, kind, name, optional);
+          return object && isTracked(object)
+            ? ([[key, { kind, name, object, checksum: checksumOf(object) }]] as const)
+            : [];
+        }),
+      );
+      const configs = new Map(found.flat().sort(([one], [other]) => (one < other ? -1 : 1)));
+      if (configs.size === 0) return { configs };
+      return { configs, checksums: Object.fromEntries([...configs].map(([key, { checksum }]) => [key, checksum])) };
+    },
+
+    async copy(canary, { configs }, keep) {
+      await during('CreatePrimaryConfigs failed', async () => {
+        for (const config of configs.values()) await retryOnConflict(() => copyOne(canary, config, keep));
+      });
+    },
+
+    rewrite: (template, { configs }) =>
+      renamed(template, (kind, name) => (configs.has(configKey(kind, name)) ? copyOf(name) : undefined)),
+
+    async isCopied(canary, primary, { configs }) {
+      const names = new Set(configReferences(primary).map(({ kind, name }) => configKey(kind, name)));
+      const copied = [...configs.values()].filter(({ kind, name }) => names.has(configKey(kind, copyOf(name))));
+      const same = await Promise.all(
+        copied.map(async ({ kind, name, checksum }) => {
+          const live = await read(canary, kind, copyOf(name));
+          return live !== undefined && checksumOf(live) === checksum;
+        }),
+      );
+      return same.every(Boolean);
+    },
+  };
+
+  /** Read errors are doubled in Flagger's words. Only what is not there counts as absent, whoever could do without it. */
+  async function readOriginal(canary: Canary, kind: ConfigKind, name: string, optional: boolean) {
+    const what = `${kind.toLowerCase()} ${name}.${canary.metadata.namespace} get query error`;
+    return during(`GetTargetConfigs failed: ${what}: ${what}`, async () => {
+      const found = await read(canary, kind, name);
+      if (found || optional) return found;
+      throw failure('NotFound', `${kinds[kind].plural} "${name}" not found`);
+    });
+  }
+
+  async function read(canary: Canary, kind: ConfigKind, name: string): Promise<Config | undefined> {
+    return await kubernetes.get(kinds[kind], canary.metadata.namespace, name);
+  }
+
+  async function copyOne(
+    canary: Canary,
+    { kind, name, object }: TrackedConfig,
+    keep: 'keep' | undefined,
+  ): Promise<void> {
+    const resource = kinds[kind];
+    const copy = copyOf(name);
+    const what = `${kind.toLowerCase()} ${copy}.${canary.metadata.namespace}`;
+    const live = await during(`${what} get query failed `, () => read(canary, kind, copy));
+    if (live) checkCopy(canary, live, what);
+    if (live && keep) return;
+    const wanted = wantedCopy(canary, object, live);
+    if (!live) {
+      await during(`creating ${what} failed`, () => kubernetes.create(resource, wanted));
+      return;
+    }
+    if (sameJson(wanted, live)) return;
+    await during(`updating ${what} failed`, async () => {
+      if (live.immutable !== true) return kubernetes.replace(resource, wanted);
+      // What says of itself that it never changes can only be made anew. Running pods do not notice.
+      await kubernetes.remove(resource, canary.metadata.namespace, copy);
+      const { resourceVersion: _, uid: __, creationTimestamp: ___, managedFields: ____, ...metadata } = wanted.metadata;
+      return kubernetes.create(resource, { ...wanted, metadata });
+    });
+  }
+
+  function wantedCopy(canary: Canary, original: Config, live: Config | undefined): Config {
+    const { apiVersion, kind, data, binaryData, immutable, type, metadata } = original;
+    return {
+      apiVersion,
+      kind,
+      metadata: {
+        ...live?.metadata,
+        name: copyOf(metadata.name),
+        namespace: canary.metadata.namespace,
+        labels: keptByPrefix(metadata.labels, includeLabelPrefix),
+        ownerReferences: ownersOf(canary, live),
+      },
+      ...(data ? { data } : {}),
+      ...(binaryData ? { binaryData } : {}),
+      ...(immutable ? { immutable } : {}),
+      ...(type ? { type } : {}),
+    };
+  }
+}
+
+export function copyOf(name: string): string {
+  return `${name}-primary`;
+}
+
+/** What a template asks for, by key. What one place needs, another cannot make optional. */
+function wantedBy(
+  template: ConfiguredTemplate,
+): ReadonlyMap<string, { kind: ConfigKind; name: string; optional: boolean }> {
+  const wanted = new Map<string, { kind: ConfigKind; name: string; optional: boolean }>();
+  for (const { kind, name, optional } of configReferences(template)) {
+    const key = configKey(kind, name);
+    wanted.set(key, { kind, name, optional: optional && (wanted.get(key)?.optional ?? true) });
+  }
+  return wanted;
+}
+
+function isTracked({ kind, metadata, type }: Config): boolean {
+  if (metadata.annotations?.[optOut]?.startsWith('disable')) return false;
+  return kind !== 'Secret' || trackedSecrets.has(type ?? 'Opaque');
+}
+
+/**
+ * First eight bytes, in hex, of the SHA-256 of the data as Go writes it down. Binary data joins in only where there is
+ * some, so that all other checksums are Flagger's.
+ */
+function checksumOf({ data, binaryData }: Config): string {
+  const binary = binaryData && Object.keys(binaryData).length > 0 ? goJson(binaryData) : '';
+  return sha256(goJson(data) + binary).slice(0, 16);
+}
+
+function goJson(data: Readonly<Record<string, string>> | undefined): string {
+  if (!data) return 'null';
+  const sorted = Object.fromEntries(Object.entries(data).sort(([one], [other]) => (one < other ? -1 : 1)));
+  const escape = (sign: string) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(sorted).replaceAll(/[<>&\u2028\u2029]/g, escape);
+}
+
+/** Copies that several Canaries share have several owners. This one is the controller. */
+function ownersOf(canary: Canary, live: Config | undefined) {
+  const others = (live?.metadata.ownerReferences ?? []).filter(
+    ({ kind, name }) => kind !== 'Canary' || name !== canary.metadata.name,
+  );
+  return [ownerReference(canary), ...others.map((owner) => ({ ...owner, controller: false }))];
+}
+
+/** Whatever no Canary owns is somebody else's, be it called like a copy. */
+function checkCopy(canary: Canary, live: Config, what: string): void {
+  const owners = live.metadata.ownerReferences ?? [];
+  if (isControlledBy(live, canary) || owners.some(({ kind }) => kind === 'Canary')) return;
+  const owner = controllerOf(live);
+  const whose = owner ? `is controlled by ${owner.kind} ${owner.name}` : 'belongs to no Canary';
+  throw failure('Conflict', `${what} exists and ${whose}: rename or delete it, or rename what the pods refer to`);
+}

@@ -1,0 +1,280 @@
+import { resources } from '../../clients/kubernetes.ts';
+import { failure, failureType, messageOf } from '../../errors.ts';
+import type { Canary } from '../../schemas/canary.ts';
+import { primaryTargetName, progressDeadlineSeconds, readyThreshold, serviceNames } from '../../schemas/defaults.ts';
+import type { ObservedWorkload, Readiness } from '../../workflows/domain/observation.ts';
+import { during, retryOnConflict } from '../attempts.ts';
+import { autoscalers } from '../autoscalers/index.ts';
+import { createConfigTracker, type Tracked } from '../configs/tracker.ts';
+import type { Deps } from '../deps.ts';
+import { controllerOf } from '../ownership.ts';
+import { revisionOf, sameJson } from '../revision.ts';
+import type { PodController, PodKind } from './pod-kind.ts';
+import { podTrouble } from './pod-trouble.ts';
+import {
+  checkPrimary,
+  equalsTarget,
+  newPrimary,
+  podsOf,
+  promotedPrimary,
+  type Pair,
+  type PromotionId,
+} from './primary.ts';
+import { createPromotedTemplates } from './promoted-template.ts';
+import type { Workload } from './workload.ts';
+
+/** Targets that make pods after a template. What their kinds have of their own is data. @see engine spec 10 and 11 */
+export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
+  const { kubernetes, settings } = deps;
+  const { resource, word } = kind;
+  const tracker = createConfigTracker(kubernetes, settings);
+  const scalers = new Map([...autoscalers].map(([kind, create]) => [kind, create(deps)]));
+  const promoted = createPromotedTemplates(kubernetes);
+
+  return {
+    async look(canary) {
+      const pair = await readPair(canary);
+      const tracked = await tracker.collect(canary, kind.template(pair.target));
+      const [target, primary] = await Promise.all([
+        observe(canary, pair.target, 'canary', tracked),
+        pair.primary && observe(canary, pair.primary, 'primary'),
+      ]);
+      if (!pair.primary || !primary) return { pods: podsOf(pair), target };
+      const [ours, same] = await Promise.all([isOurs(canary, pair.primary), runsTarget(pair, pair.primary, tracked)]);
+      return { pods: podsOf(pair), target, primary: { ...primary, equalsTarget: same, ours } };
+    },
+
+    async pods(canary) {
+      return podsOf(await readPair(canary));
+    },
+
+    async ensurePrimary(canary, key) {
+      await during(`${kind.creating} failed`, () =>
+        retryOnConflict(async () => {
+          const pair = await readPair(canary);
+          if (!pair.primary) return create(pair, key);
+          if (!isInitializing(canary) || !(await isOurs(canary, pair.primary))) return;
+          const tracked = await tracker.collect(canary, kind.template(pair.target));
+          await copyTarget(pair, pair.primary, tracked, key);
+        }),
+      );
+    },
+
+    async promote(canary, revision, key, replicas) {
+      await retryOnConflict(async () => {
+        const pair = await readPair(canary);
+        const tracked = await tracker.collect(canary, kind.template(pair.target));
+        const current = revisionOf(kind.template(pair.target), tracked.checksums);
+        if (current !== revision) {
+          const name = fullName(canary, canary.spec.targetRef.name);
+          throw failure('Conflict', `target changed: ${word} ${name} is at ${current}, analysed was ${revision}`);
+        }
+        await copyTarget(pair, pair.primary ?? missing(canary, primaryTargetName(canary)), tracked, key, replicas);
+      });
+    },
+
+    async scaleToZero(canary) {
+      await retryOnConflict(async () => {
+        const target = await readTarget(canary);
+        if (kind.replicas(target) === 0) return;
+        await during(kind.words.park(fullName(canary, target.metadata.name)), () => write(target, kind.park(0)));
+      });
+    },
+
+    async scaleUp(canary) {
+      await retryOnConflict(async () => {
+        const target = await readTarget(canary);
+        if (kind.replicas(target) !== 0) return;
+        const replicas = await startReplicas(canary);
+        const name = fullName(canary, target.metadata.name);
+        await during(kind.words.unpark(name, replicas), () => write(target, kind.unpark(replicas)));
+      });
+    },
+
+    async revert(canary) {
+      await retryOnConflict(() => revertOnce(canary));
+    },
+  };
+
+  /** @see engine spec 10.8 */
+  async function revertOnce(canary: Canary): Promise<void> {
+    const [target, primary] = await Promise.all([
+      read(canary, canary.spec.targetRef.name),
+      read(canary, primaryTargetName(canary)),
+    ]);
+    if (!target) return;
+    const wanted = await revertedReplicas(canary, target, primary);
+    if (kind.replicas(target) === wanted) return;
+    const name = fullName(canary, target.metadata.name);
+    await during(kind.words.revert(name, wanted), () => write(target, kind.unpark(wanted)));
+  }
+
+  async function revertedReplicas(canary: Canary, target: PodController, primary: PodController | undefined) {
+    // Without a primary, or where nobody counts, there is nothing to learn from: the target only must not stay at zero.
+    if (kind.counted && primary) return kind.replicas(primary) || 1;
+    return kind.replicas(target) || (await startReplicas(canary, 1));
+  }
+
+  async function create(pair: Pair, key: string): Promise<void> {
+    const { canary, target } = pair;
+    const promotedOnce = await promoted.find(canary);
+    const template = promotedOnce ?? kind.template(target);
+    const tracked = await tracker.collect(canary, template);
+    // With a template of before comes the configuration of before, if it is still there.
+    await tracker.copy(canary, tracked, promotedOnce && 'keep');
+    const revision = promotedOnce ? (canary.status?.lastPromotedSpec ?? '') : revisionOf(template, tracked.checksums);
+    const id = idOf(revision, tracked, key);
+    const primary = newPrimary(pair, tracker.rewrite(template, tracked), id.key);
+    if (!promotedOnce) await promoted.keep(canary, revision, template);
+    await during(`creating ${word} ${fullName(canary, primary.metadata.name)} failed`, () =>
+      kubernetes.create(resource, primary),
+    );
+  }
+
+  async function copyTarget(
+    pair: Pair,
+    primary: PodController,
+    tracked: Tracked,
+    key: string,
+    replicas?: number,
+  ): Promise<void> {
+    const { canary } = pair;
+    const template = kind.template(pair.target);
+    const revision = revisionOf(template, tracked.checksums);
+    const id = idOf(revision, tracked, key);
+    const next = promotedPrimary(pair, primary, tracker.rewrite(template, tracked), id, replicas);
+    // Kept before the primary runs it: from then on it must be possible to bring it back.
+    await promoted.keep(canary, revision, template);
+    await tracker.copy(canary, tracked);
+    if (!sameJson(primary, next)) {
+      await during(`updating ${word} ${fullName(canary, primary.metadata.name)} template spec failed`, () =>
+        kubernetes.replace(resource, next),
+      );
+    }
+    await promoted.forgetOthers(canary, revision);
+  }
+
+  /** Its template and its configuration are the target's. One without copies reads what the target reads. */
+  async function runsTarget(pair: Pair, primary: PodController, tracked: Tracked): Promise<boolean> {
+    return equalsTarget(pair, primary) && tracker.isCopied(pair.canary, primary.spec.template, tracked);
+  }
+
+  async function readPair(canary: Canary): Promise<Pair> {
+    const [target, primary] = await Promise.all([readTarget(canary), read(canary, primaryTargetName(canary))]);
+    const pair = { kind, canary, target, primary, settings };
+    kind.check(canary, target);
+    if (primary) checkPrimary(pair, primary);
+    return pair;
+  }
+
+  async function readTarget(canary: Canary): Promise<PodController> {
+    const { name } = canary.spec.targetRef;
+    return (await read(canary, name)) ?? missing(canary, name);
+  }
+
+  async function read(canary: Canary, name: string): Promise<PodController | undefined> {
+    const found = await during(`${word} ${fullName(canary, name)} get query error`, () =>
+      kubernetes.get(resource, canary.metadata.namespace, name),
+    );
+    return found as PodController | undefined;
+  }
+
+  /**
+   * Made by this Canary and free to be made anew: once the apex sends clients to it, a primary serves, and only a
+   * promotion may change it, even when the status that said so was lost (Q51).
+   */
+  async function isOurs(canary: Canary, primary: PodController): Promise<boolean> {
+    if (controllerOf(primary)?.uid !== canary.metadata.uid) return false;
+    if (!isInitializing(canary)) return true;
+    const apex = await kubernetes.get(resources.services, canary.metadata.namespace, serviceNames(canary).apex);
+    const selected = (apex?.spec as { selector?: unknown } | undefined)?.selector;
+    return !sameJson(selected, primary.spec.selector.matchLabels);
+  }
+
+  async function observe(
+    canary: Canary,
+    found: PodController,
+    which: 'primary' | 'canary',
+    tracked?: Tracked,
+  ): Promise<ObservedWorkload> {
+    const configs = tracked?.checksums;
+    return {
+      revision: revisionOf(kind.template(found), configs),
+      ...(configs ? { configs } : {}),
+      replicas: kind.replicas(found),
+      available: kind.available(found),
+      readiness: await readinessOf(canary, found, which),
+    };
+  }
+
+  async function readinessOf(canary: Canary, found: PodController, which: 'primary' | 'canary'): Promise<Readiness> {
+    if (which === 'primary' && kind.replicas(found) === 0 && (await autoscalerMinimum(canary)) !== 0) {
+      const what = `halt ${fullName(canary, canary.metadata.name)} advancement`;
+      const message = `${what}: primary ${word} is scaled to zero`;
+      return { ready: false, retriable: true, message, rolledOut: false };
+    }
+    const readiness = kind.readiness(found, {
+      thresholdPercent: readyThreshold(canary, which),
+      deadlineSeconds: progressDeadlineSeconds(canary),
+      now: Date.now(),
+    });
+    if (readiness.ready) return readiness;
+    const { retriable, rolledOut } = readiness;
+    const message = kind.notReady(which, fullName(canary, found.metadata.name), readiness);
+    const cause = retriable ? undefined : await causeOf(found);
+    return { ready: false, retriable, message, rolledOut, ...(cause === undefined ? {} : { cause }) };
+  }
+
+  async function causeOf({ metadata, spec }: PodController): Promise<string | undefined> {
+    const labels = Object.entries(spec.selector.matchLabels ?? {});
+    const labelSelector = labels.map(([key, value]) => `${key}=${value}`).join(',');
+    try {
+      const { items } = await kubernetes.list(resources.pods, metadata.namespace, { labelSelector });
+      return podTrouble(items);
+    } catch (error) {
+      // That it is not ready is known without the pods; whoever may not read them should still learn that.
+      if (failureType(error) !== 'Unauthorized') throw error;
+      return `its pods could not be read: ${messageOf(error)}`;
+    }
+  }
+
+  /** @see engine spec 10.4 */
+  async function startReplicas(canary: Canary, withoutPrimary?: number): Promise<number> {
+    if (canary.spec.autoscalerRef) return Math.max(1, (await autoscalerMinimum(canary)) ?? 1);
+    if (!kind.counted) return 1;
+    const name = primaryTargetName(canary);
+    const primary = await read(canary, name);
+    if (!primary && withoutPrimary !== undefined) return withoutPrimary;
+    return kind.replicas(primary ?? missing(canary, name)) || 1;
+  }
+
+  async function autoscalerMinimum(canary: Canary): Promise<number | undefined> {
+    const { kind } = canary.spec.autoscalerRef ?? {};
+    return kind === undefined ? undefined : scalers.get(kind)?.minimum(canary);
+  }
+
+  /** A write that comes late, from a process that was frozen meanwhile, must not undo a newer one. */
+  async function write({ metadata }: PodController, patch: object): Promise<void> {
+    const { name, namespace, resourceVersion } = metadata;
+    await kubernetes.patch(resource, namespace, name, { metadata: { resourceVersion }, ...patch });
+  }
+
+  function missing(canary: Canary, name: string): never {
+    const why = `${resource.plural}.apps "${name}" not found`;
+    throw failure('NotFound', `${word} ${fullName(canary, name)} get query error: ${why}`);
+  }
+}
+
+/** Pods read most configuration only once, so that a change of it alone has to start them anew. */
+function idOf(revision: string, { checksums }: Tracked, key: string): PromotionId {
+  return checksums ? { key: revision, tellsAll: true } : { key, tellsAll: false };
+}
+
+function isInitializing({ status }: Canary): boolean {
+  const phase = status?.phase ?? '';
+  return phase === '' || phase === 'Initializing';
+}
+
+function fullName({ metadata }: Canary, name: string): string {
+  return `${name}.${metadata.namespace}`;
+}

@@ -1,0 +1,140 @@
+import { expect, it } from '@jest/globals';
+import { resources, type KubernetesObject } from '../../src/clients/kubernetes.ts';
+import { eventually } from '../support/cluster.ts';
+import { imageOf } from '../support/diary.ts';
+import type { Podinfo } from '../support/podinfo.ts';
+import { ladder, replicas, wholeLadder, withPodinfo } from '../support/trouble.ts';
+
+/*
+ * Targets, routes and triggers beside the tutorial's, on a real API server. The cases mind their own namespaces and run
+ * side by side.
+ */
+
+const checks = { metrics: [] };
+const isKind = (kind: string) => (object: object) => (object as KubernetesObject).kind === kind;
+
+/** The tutorial's objects with the Canary's spec changed, and without its autoscaler. */
+const withSpec =
+  (spec: object, more: (objects: object[]) => object[] = (objects) => objects) =>
+  (objects: object[]) =>
+    more(objects)
+      .filter((object) => !isKind('HorizontalPodAutoscaler')(object))
+      .map((object) => {
+        const manifest = object as KubernetesObject;
+        if (manifest.kind !== 'Canary') return object;
+        return { ...manifest, spec: { ...(manifest.spec as object), autoscalerRef: undefined, ...spec } };
+      });
+
+/** The tutorial's Deployment as a DaemonSet. */
+function asDaemonSet(objects: object[]): object[] {
+  return objects.map((object) => {
+    if (!isKind('Deployment')(object)) return object;
+    const manifest = object as KubernetesObject;
+    const { selector, template } = manifest.spec as { selector: object; template: object };
+    return { ...manifest, kind: 'DaemonSet', spec: { selector, template, updateStrategy: { type: 'RollingUpdate' } } };
+  });
+}
+
+it.concurrent('a DaemonSet is released step by step, and has no pods between releases', async () => {
+  const targetRef = { apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'podinfo' };
+  await withPodinfo({ analysis: checks, edit: withSpec({ targetRef }, asDaemonSet) }, async (podinfo) => {
+    const { cluster, namespace } = podinfo;
+    const read = (name: string) => cluster.read(resources.daemonSets, namespace, name);
+    const pods = async (name: string) =>
+      ((await read(name)).status as { desiredNumberScheduled?: number }).desiredNumberScheduled ?? 0;
+    await podinfo.phase('Initialized');
+    await eventually('the target has no pods', async () => (await pods('podinfo')) === 0);
+    expect(await pods('podinfo-primary')).toBeGreaterThan(0);
+    await setImage(podinfo, '3.1.1');
+    await podinfo.phase('Succeeded');
+    expect(ladder(podinfo)).toEqual(wholeLadder);
+    expect(imageOf(await read('podinfo-primary'))).toMatch(/:3\.1\.1$/);
+    await eventually('the target has no pods again', async () => (await pods('podinfo')) === 0);
+    expect(podinfo.diary.events()).toContain(`Promotion completed! Scaling down podinfo.${namespace}`);
+  });
+});
+
+async function setImage({ cluster, namespace }: Podinfo, tag: string): Promise<void> {
+  const { spec } = await cluster.read(resources.daemonSets, namespace, 'podinfo');
+  const [container] = (spec as { template: { spec: { containers: object[] } } }).template.spec.containers;
+  const containers = [{ ...container, image: `stefanprodan/podinfo:${tag}` }];
+  await cluster.kubernetes.patch(resources.daemonSets, namespace, 'podinfo', {
+    spec: { template: { spec: { containers } } },
+  });
+}
+
+const config = (kind: 'ConfigMap' | 'Secret', value: string) => ({
+  apiVersion: 'v1',
+  kind,
+  metadata: { name: 'settings' },
+  [kind === 'Secret' ? 'stringData' : 'data']: { color: value },
+});
+const reading = (objects: object[]) => [
+  config('ConfigMap', 'red'),
+  config('Secret', 'red'),
+  ...objects.map((object) => {
+    if (!isKind('Deployment')(object)) return object;
+    const manifest = structuredClone(object) as KubernetesObject;
+    const { template } = manifest.spec as { template: { spec: { containers: object[] } } };
+    const envFrom = [{ configMapRef: { name: 'settings' } }, { secretRef: { name: 'settings' } }];
+    template.spec.containers = template.spec.containers.map((container) => ({ ...container, envFrom }));
+    return manifest;
+  }),
+];
+
+it.concurrent(
+  'a ConfigMap and a Secret that pods read start a release when they change, and reach the primary with its promotion',
+  async () => {
+    await withPodinfo({ analysis: checks, edit: withSpec({}, reading) }, async (podinfo) => {
+      const { cluster, namespace } = podinfo;
+      const copied = async (kind: 'configMaps' | 'secrets') => {
+        const { color } = (await cluster.read(resources[kind], namespace, 'settings-primary')).data as {
+          color: string;
+        };
+        return kind === 'secrets' ? Buffer.from(color, 'base64').toString() : color;
+      };
+      await podinfo.phase('Initialized');
+      expect([await copied('configMaps'), await copied('secrets')]).toEqual(['red', 'red']);
+      await cluster.apply(namespace, config('ConfigMap', 'blue'));
+      await podinfo.weight(20);
+      expect(await copied('configMaps')).toBe('red');
+      await podinfo.phase('Succeeded');
+      expect(ladder(podinfo)).toEqual(wholeLadder);
+      expect([await copied('configMaps'), await copied('secrets')]).toEqual(['blue', 'red']);
+      const { status } = (await podinfo.canary()) as { status?: { trackedConfigs?: object } };
+      expect(Object.keys(status?.trackedConfigs ?? {}).sort()).toEqual(['configmap/settings', 'secret/settings']);
+      await cluster.apply(namespace, config('Secret', 'green'));
+      await podinfo.phase('Progressing');
+      await podinfo.phase('Succeeded');
+      expect([await copied('configMaps'), await copied('secrets')]).toEqual(['blue', 'green']);
+      expect(await replicas(podinfo)).toBe(0);
+    });
+  },
+);
+
+it.concurrent.each([
+  ['gatewayapi:v1', 'gateway.networking.k8s.io/v1'],
+  ['gatewayapi:v1beta1', 'gateway.networking.k8s.io/v1beta1'],
+])('%s takes a release from step to step on an HTTPRoute', async (provider, apiVersion) => {
+  const httpRoutes = { ...resources.httpRoutes, apiVersion };
+  const gatewayRefs = [{ name: 'public', namespace: 'ingress' }];
+  const service = { port: 9898, hosts: ['podinfo.example.com'], gatewayRefs };
+  await withPodinfo({ analysis: checks, edit: withSpec({ provider, service }) }, async (podinfo) => {
+    const { cluster, namespace } = podinfo;
+    const weights = async () => {
+      const { rules } = (await cluster.read(httpRoutes, namespace, 'podinfo')).spec as {
+        rules: { backendRefs: { weight: number }[] }[];
+      };
+      return rules[0]!.backendRefs.map(({ weight }) => weight);
+    };
+    await podinfo.phase('Initialized');
+    expect(await weights()).toEqual([100, 0]);
+    await podinfo.setImage('3.1.1');
+    await eventually('weight 20', async () => (await weights())[1] === 20, 60_000);
+    await podinfo.phase('Succeeded');
+    expect(await weights()).toEqual([100, 0]);
+    expect(await podinfo.image('podinfo-primary')).toMatch(/:3\.1\.1$/);
+    for (const weight of [10, 20, 30, 40, 50])
+      expect(podinfo.diary.events()).toContain(`Advance podinfo.${namespace} canary weight ${weight}`);
+  });
+});
