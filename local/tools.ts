@@ -85,12 +85,18 @@ export const tools = {
     '1.4.1',
     'config/crd/experimental/gateway.networking.k8s.io_httproutes.yaml',
   ),
+  'keda-crds': crds(
+    'SERIN_KEDA_CRDS',
+    'github.com/kedacore/keda/v2',
+    '2.18.3',
+    'config/crd/bases/keda.sh_scaledobjects.yaml',
+  ),
 } as const satisfies Record<string, Tool>;
 
 export type ToolName = keyof typeof tools;
 
 /** What a cluster is taught beside our own resources: those of the products that carry traffic or scale. */
-export const foreignCrds = ['istio-crds', 'gateway-api-crds'] as const satisfies readonly ToolName[];
+export const foreignCrds = ['istio-crds', 'gateway-api-crds', 'keda-crds'] as const satisfies readonly ToolName[];
 
 /**
  * Where a tool is without fetching it: what its variable names, what is on `PATH`, what an earlier set-up left in the

@@ -4,6 +4,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, Worker, type LogEntry, type WorkerOptions } from '@temporalio/worker';
 import { Counter, Registry, collectDefaultMetrics } from 'prom-client';
 import { createActivities } from './activities/index.ts';
+import { releaseMeters } from './activities/meters.ts';
 import { createImageActivities } from './activities/images.ts';
 import type { Deps } from './activities/deps.ts';
 import type { NotifierSettings } from './activities/notifiers/notifier.ts';
@@ -67,6 +68,7 @@ async function main(): Promise<void> {
       ...workflowCode(),
       activities: {
         ...createActivities(deps, log, {
+          meters: releaseMeters(metrics),
           globalNotifier: globalNotifier(settings),
           undelivered: (kind) => undelivered.inc({ kind }),
         }),

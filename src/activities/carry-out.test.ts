@@ -4,6 +4,7 @@ import { hpaRef, shopCanary, shopDeployment, shopHpa, testDeps, type Loose } fro
 import { failure } from '../errors.ts';
 import { planTimeoutMs, type Plan, type Step } from '../workflows/domain/plan.ts';
 import { createCarryOut } from './carry-out.ts';
+import { noMeters } from './meters.ts';
 import { createParts } from './parts.ts';
 import { revisionOf } from './revision.ts';
 
@@ -43,6 +44,18 @@ const initialize = plan(
 const world = () => memoryKubernetes(shopCanary({ autoscalerRef: hpaRef }), shopDeployment(), shopHpa());
 
 describe('carrying out a plan', () => {
+  it('counts a release that is over once, however often its last plan is carried out', async () => {
+    const kubernetes = memoryKubernetes(shopCanary({}, { phase: 'Finalising' }), shopDeployment());
+    const entered: string[] = [];
+    const deps = testDeps(kubernetes);
+    const meters = { ...noMeters, entered: (_: unknown, from: string, to: string) => entered.push(`${from} ${to}`) };
+    const perform = createCarryOut(deps, createParts(deps), { warn: () => undefined }, meters);
+    const finish = plan('finish', { do: 'write-status', status: { phase: 'Succeeded' } });
+    await perform(ref, finish, 'run-1/7');
+    await perform(ref, finish, 'run-1/7');
+    expect(entered).toEqual(['Finalising Succeeded', 'Succeeded Succeeded']);
+  });
+
   it('does its steps in order', async () => {
     const kubernetes = world();
     expect(await carryOut(kubernetes)(initialize)).toBeNull();

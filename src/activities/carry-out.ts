@@ -3,16 +3,17 @@ import { failure, failureType, messageOf } from '../errors.ts';
 import { canaryField } from '../log.ts';
 import { parseCanary, type Canary } from '../schemas/canary.ts';
 import { validate } from '../schemas/validate.ts';
-import type { Traffic } from '../workflows/domain/observation.ts';
+import type { Phase, Traffic } from '../workflows/domain/observation.ts';
 import { planTimeoutMs, type EventRecord, type Plan, type PlanFailure, type Step } from '../workflows/domain/plan.ts';
 import { during, retryOnConflict } from './attempts.ts';
 import type { CanaryRef } from './contract.ts';
 import type { Deps } from './deps.ts';
 import { createRecordEvent } from './events.ts';
 import { createSetFinalizer } from './finalizer.ts';
+import { noMeters, type ReleaseMeters } from './meters.ts';
 import type { NotifyOptions } from './notify.ts';
 import type { Parts } from './parts.ts';
-import { createWriteStatus } from './status.ts';
+import { canaryStatus, createWriteStatus, storedStatus } from './status.ts';
 
 /** @param key names the call: the same for all its retries */
 export type CarryOut = (ref: CanaryRef, plan: Plan, key: string) => Promise<PlanFailure | null>;
@@ -26,6 +27,7 @@ export function createCarryOut(
   { kubernetes, settings }: Pick<Deps, 'kubernetes' | 'settings'>,
   parts: Parts,
   log: NotifyOptions['log'],
+  meters: ReleaseMeters = noMeters,
 ): CarryOut {
   const writeStatus = createWriteStatus(kubernetes);
   const record = createRecordEvent(kubernetes);
@@ -64,7 +66,8 @@ export function createCarryOut(
       case 'record-event':
         return recordEvent(object, step.event, step.event.once ? undefined : key);
       case 'write-status':
-        return writeStatus(ref, step.status);
+        await writeStatus(ref, step.status);
+        return count(object, step.status.phase);
       case 'ensure-services':
       case 'ensure-apex': {
         const canary = parsed(object);
@@ -127,6 +130,12 @@ export function createCarryOut(
     }
   }
 
+  /** Retries find the phase written, and count nothing. */
+  function count(object: KubernetesObject, phase: Phase | undefined): void {
+    const result = parseCanary(object);
+    if (phase !== undefined && 'canary' in result) meters.entered(result.canary, phaseOf(object), phase);
+  }
+
   async function ensureAutoscaler(canary: Canary, { mode, floor }: EnsureAutoscaler): Promise<void> {
     try {
       await parts.autoscaler(canary)?.ensure(canary, mode, floor);
@@ -168,6 +177,10 @@ export function createCarryOut(
 }
 
 type EnsureAutoscaler = Extract<Step, { do: 'ensure-autoscaler' }>;
+
+function phaseOf(object: KubernetesObject): Phase {
+  return canaryStatus(storedStatus(object)).phase;
+}
 
 function trafficOf({ weights, cookies }: Extract<Step, { weights: unknown }>): Traffic {
   return cookies ? { ...weights, cookies } : weights;

@@ -8,6 +8,7 @@ import type { Activities } from './contract.ts';
 import type { Deps } from './deps.ts';
 import { createObserve } from './look.ts';
 import { createMetricsProvidersError, createReadMetrics, metricChecks } from './metrics/checks.ts';
+import { noMeters, type ReleaseMeters } from './meters.ts';
 import { createNotify, type NotifyOptions } from './notify.ts';
 import { createParts } from './parts.ts';
 import { createCallHooks } from './webhooks.ts';
@@ -15,13 +16,15 @@ import { createCallHooks } from './webhooks.ts';
 export interface ActivityOptions extends Omit<NotifyOptions, 'log'> {
   /** How an activity learns which call it answers; default: from Temporal. */
   readonly inCall?: InCall;
+  /** Counts releases and readings. */
+  readonly meters?: ReleaseMeters;
 }
 
 /** Everything the worker registers for releases. */
 export function createActivities(
   deps: Deps,
   log: NotifyOptions['log'],
-  { inCall = inActivity, ...options }: ActivityOptions = {},
+  { inCall = inActivity, meters = noMeters, ...options }: ActivityOptions = {},
 ): Activities {
   const parts = createParts(deps);
   const observe = createObserve(deps, parts, {
@@ -30,13 +33,17 @@ export function createActivities(
     hasGlobalNotifier: options.globalNotifier !== undefined,
   });
   const callHooks = createCallHooks(deps);
-  const examine = createAnalyse(observe, callHooks, createReadMetrics(deps));
-  const perform = createCarryOut(deps, parts, log);
+  const examine = createAnalyse(observe, callHooks, createReadMetrics(deps), meters);
+  const perform = createCarryOut(deps, parts, log, meters);
   const notify = createNotify(deps, { log, ...options });
   const carryOut: Activities['promote'] = (ref, plan) => inCall(({ key }) => perform(ref, plan, key));
 
   return {
-    look: async (ref, ask) => (await observe(ref, ask)).observation,
+    look: async (ref, ask) => {
+      const { observation } = await observe(ref, ask);
+      if (!observation.canary) meters.gone(ref);
+      return observation;
+    },
     analyse: (ref, revision, hooks) => inCall((call) => examine(ref, revision, hooks, call)),
     callHooks: (ref, hooks, until) =>
       inCall(async ({ key, signal }) => {

@@ -91,15 +91,20 @@ describe('a look', () => {
     ],
     [
       'an unknown kind of target',
-      [shopCanary({ targetRef: { apiVersion: 'v1', kind: 'Service', name: 'shop' } })],
+      [
+        shopCanary({
+          targetRef: { apiVersion: 'serving.knative.dev/v1', kind: 'Service', name: 'shop' },
+          provider: 'knative',
+        }),
+      ],
       'InvalidSpec',
-      /^invalid canary spec: spec.targetRef.kind.*Service.* is not supported.*Deployment or DaemonSet$/,
+      /^invalid canary spec: spec.targetRef.apiVersion.*Knative Service.* is not supported.*v1 Service$/,
     ],
     [
-      'an unknown kind of autoscaler',
+      'an autoscaler of KEDA that is not there',
       [shopCanary({ autoscalerRef: { ...hpaRef, kind: 'ScaledObject' } }), shopDeployment()],
-      'InvalidSpec',
-      /^invalid canary spec: spec.autoscalerRef.kind.*ScaledObject.* is not supported.*HorizontalPodAutoscaler$/,
+      'NotFound',
+      /^Keda ScaledObject shop.prod get query error: scaledobjects.keda.sh "shop" not found$/,
     ],
     [
       'a missing target',

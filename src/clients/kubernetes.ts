@@ -72,6 +72,7 @@ export const resources = {
   },
   virtualServices: { apiVersion: 'networking.istio.io/v1beta1', kind: 'VirtualService', plural: 'virtualservices' },
   destinationRules: { apiVersion: 'networking.istio.io/v1beta1', kind: 'DestinationRule', plural: 'destinationrules' },
+  scaledObjects: { apiVersion: 'keda.sh/v1alpha1', kind: 'ScaledObject', plural: 'scaledobjects' },
   httpRoutes: { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', plural: 'httproutes' },
   customResourceDefinitions: {
     apiVersion: 'apiextensions.k8s.io/v1',

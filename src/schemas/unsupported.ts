@@ -52,20 +52,10 @@ export function unsupported(canary: Canary, { meshProvider }: { readonly meshPro
   return found;
 }
 
-/** Kinds of target and of autoscaler that nobody here answers to. */
-function unsupportedKinds({ spec: { targetRef, autoscalerRef } }: Canary): Finding[] {
-  const refuse = (id: string, field: string, what: string, cure: string): Finding => ({
-    id,
-    level: 'error',
-    field,
-    message: `${field}: a ${what} is not supported yet; use a ${cure}`,
-  });
-  return [
-    ...(targetRef.kind === 'Service'
-      ? [refuse('unsupported-target', 'spec.targetRef.kind', `${targetRef.kind} as target`, 'Deployment or DaemonSet')]
-      : []),
-    ...(autoscalerRef?.kind === 'ScaledObject'
-      ? [refuse('unsupported-autoscaler', 'spec.autoscalerRef.kind', 'ScaledObject', 'HorizontalPodAutoscaler')]
-      : []),
-  ];
+/** Kinds of target that nobody here answers to. */
+function unsupportedKinds({ spec: { targetRef } }: Canary): Finding[] {
+  if (targetRef.kind !== 'Service' || !targetRef.apiVersion.startsWith('serving.knative.dev/')) return [];
+  const field = 'spec.targetRef.apiVersion';
+  const message = `${field}: a Knative Service as target is not supported yet; use a Deployment, DaemonSet or v1 Service`;
+  return [{ id: 'unsupported-target', level: 'error', field, message }];
 }

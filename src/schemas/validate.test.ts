@@ -128,11 +128,6 @@ describe('refuses what this version or the provider cannot do, naming those that
   const match = [{ headers: { a: { exact: 'b' } } }];
 
   it.each<[string, Json]>([
-    ['spec.targetRef.kind: a Service as target is not supported yet; use a Deployment or DaemonSet', target('Service')],
-    [
-      'spec.autoscalerRef.kind: a ScaledObject is not supported yet; use a HorizontalPodAutoscaler',
-      manifest({ autoscalerRef: { ...autoscalerRef, kind: 'ScaledObject' } }),
-    ],
     [
       'spec.provider: the provider nginx is not supported yet; use one of istio, ' +
         'gatewayapi:v1, gatewayapi:v1beta1, kubernetes',
@@ -172,6 +167,11 @@ describe('refuses what this version or the provider cannot do, naming those that
     expect(ids(errors(manifest(), { meshProvider: 'gatewayapi' }))).toEqual(['unsupported-provider']);
   });
 
+  it('and Knative Services', () => {
+    const object = manifest({ targetRef: knative, provider: 'knative' });
+    expect(errors(object)).toMatchObject([{ field: 'spec.targetRef.apiVersion' }, { id: 'unsupported-provider' }]);
+  });
+
   it('also when the provider comes from the settings', () => {
     expect(ids(errors(manifest(), { meshProvider: 'linkerd' }))).toEqual(['unsupported-provider']);
   });
@@ -186,6 +186,8 @@ describe('refuses what this version or the provider cannot do, naming those that
       by('gatewayapi:v1', { stepWeight: 10, sessionAffinity: { cookieName: 'c' } }),
     ],
     ['a DaemonSet', target('DaemonSet')],
+    ['a Service', target('Service')],
+    ['a ScaledObject', manifest({ autoscalerRef: { ...autoscalerRef, kind: 'ScaledObject' } })],
     ['weights without a mesh, which are left out and told', by('kubernetes', { stepWeight: 10, match })],
     ['putting things back on deletion', manifest({ revertOnDeletion: true })],
   ])('and not %s', (_, object) => {

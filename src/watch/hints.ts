@@ -18,6 +18,7 @@ export interface CanaryView {
   readonly status: string;
   readonly statusByOthers: boolean;
   readonly target: string;
+  readonly targetKind: string;
   /** Name of the apex Service. */
   readonly apex: string;
   readonly autoscaler?: string;
@@ -64,6 +65,7 @@ export function viewCanary(object: KubernetesObject, ours: string): CanaryView {
     status: digest(status),
     statusByOthers: writtenByOthers(object, ours, (subresource) => subresource === 'status'),
     target,
+    targetKind: text(map(spec.targetRef).kind),
     apex: text(map(spec.service).name) || target,
     ...(autoscaler === '' ? {} : { autoscaler }),
     phase: text(status.phase),

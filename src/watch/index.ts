@@ -153,6 +153,7 @@ export function createWatches(options: WatchOptions): Watches {
     reflectOwned(mesh, resources.virtualServices, generated, generatedChange),
     reflectOwned(mesh, resources.destinationRules, generated, generatedChange),
     reflectOwned(mesh, resources.httpRoutes, generated, generatedChange),
+    reflectOwned(kubernetes, resources.scaledObjects, generated, generatedChange),
     ...(options.configTracking ? [resources.configMaps, resources.secrets].map(reflectConfigs) : []),
   ];
   const all: readonly Reflector<unknown>[] = [...required, ...optional];

@@ -44,7 +44,7 @@ export function createOwnership(): Ownership {
 }
 
 /** What a Canary reads or generates, as pairs of kind and name. @see Flagger, names in pkg/canary and pkg/router */
-function objectsOf({ target, apex, autoscaler }: CanaryView): readonly (readonly [string, string])[] {
+function objectsOf({ target, targetKind, apex, autoscaler }: CanaryView): readonly (readonly [string, string])[] {
   if (target === '') return [];
   return [
     ['Deployment', target],
@@ -58,11 +58,21 @@ function objectsOf({ target, apex, autoscaler }: CanaryView): readonly (readonly
     ['DestinationRule', `${apex}-primary`],
     ['DestinationRule', `${apex}-canary`],
     ['HTTPRoute', apex],
+    // Its copies are called after it, whatever the apex is called.
+    ...(targetKind === 'Service'
+      ? ([
+          ['Service', target],
+          ['Service', `${target}-primary`],
+          ['Service', `${target}-canary`],
+        ] as const)
+      : []),
     ...(autoscaler === undefined
       ? []
       : ([
           ['HorizontalPodAutoscaler', autoscaler],
           ['HorizontalPodAutoscaler', `${autoscaler}-primary`],
+          ['ScaledObject', autoscaler],
+          ['ScaledObject', `${autoscaler}-primary`],
         ] as const)),
   ];
 }

@@ -138,3 +138,79 @@ it.concurrent.each([
       expect(podinfo.diary.events()).toContain(`Advance podinfo.${namespace} canary weight ${weight}`);
   });
 });
+
+it.concurrent(
+  'a ScaledObject is copied for the primary, and is paused exactly while the target is parked',
+  async () => {
+    const scaledObject = {
+      apiVersion: 'keda.sh/v1alpha1',
+      kind: 'ScaledObject',
+      metadata: { name: 'podinfo' },
+      spec: {
+        scaleTargetRef: { name: 'podinfo' },
+        minReplicaCount: 2,
+        maxReplicaCount: 4,
+        triggers: [
+          { type: 'prometheus', metadata: { serverAddress: 'http://p', threshold: '1', query: 'up{a="podinfo"}' } },
+        ],
+      },
+    };
+    const autoscalerRef = { apiVersion: 'keda.sh/v1alpha1', kind: 'ScaledObject', name: 'podinfo' };
+    const edit = withSpec({ autoscalerRef }, (objects) => [scaledObject, ...objects]);
+    await withPodinfo({ analysis: checks, edit }, async (podinfo) => {
+      const { cluster, namespace } = podinfo;
+      const paused = async () => {
+        const { metadata } = await cluster.read(resources.scaledObjects, namespace, 'podinfo');
+        return metadata.annotations?.['autoscaling.keda.sh/paused-replicas'];
+      };
+      const primary = () => cluster.read(resources.scaledObjects, namespace, 'podinfo-primary');
+      await podinfo.phase('Initialized');
+      expect([await paused(), await replicas(podinfo)]).toEqual(['0', 0]);
+      expect((await primary()).spec).toMatchObject({
+        scaleTargetRef: { name: 'podinfo-primary' },
+        triggers: [{ metadata: { query: 'up{a="podinfo-primary"}' } }],
+      });
+      await podinfo.setImage('3.1.1');
+      await podinfo.weight(20);
+      expect([await paused(), await replicas(podinfo)]).toEqual([undefined, 2]);
+      expect((await primary()).metadata.annotations).toHaveProperty(['serin.dev/minimum-replicas']);
+      await podinfo.phase('Succeeded');
+      await eventually('the target is parked', async () => (await replicas(podinfo)) === 0);
+      expect(await paused()).toBe('0');
+      await eventually('the floor is gone', async () => {
+        const { annotations = {} } = (await primary()).metadata;
+        return !('serin.dev/minimum-replicas' in annotations);
+      });
+      expect(ladder(podinfo)).toEqual(wholeLadder);
+    });
+  },
+);
+
+it.concurrent('a Service is released step by step, and its primary copy follows with the promotion', async () => {
+  const service = {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'podinfo' },
+    spec: { selector: { app: 'podinfo', version: '1' }, ports: [{ name: 'http', port: 9898 }] },
+  };
+  const targetRef = { apiVersion: 'v1', kind: 'Service', name: 'podinfo' };
+  await withPodinfo(
+    { analysis: checks, edit: withSpec({ targetRef }, (objects) => [service, ...objects]) },
+    async (podinfo) => {
+      const { cluster, namespace } = podinfo;
+      const read = (name: string) => cluster.read(resources.services, namespace, name);
+      const version = async (name: string) => ((await read(name)).spec as typeof service.spec).selector.version;
+      await podinfo.phase('Initialized');
+      expect([await version('podinfo-canary'), await version('podinfo-primary')]).toEqual(['1', '1']);
+      await cluster.kubernetes.patch(resources.services, namespace, 'podinfo', {
+        spec: { selector: { version: '2' } },
+      });
+      await podinfo.weight(20);
+      expect([await version('podinfo-canary'), await version('podinfo-primary')]).toEqual(['2', '1']);
+      await podinfo.phase('Succeeded');
+      expect(ladder(podinfo)).toEqual(wholeLadder);
+      expect(await version('podinfo-primary')).toBe('2');
+      expect((await read('podinfo-primary')).metadata.ownerReferences).toMatchObject([{ kind: 'Canary' }]);
+    },
+  );
+});

@@ -75,6 +75,7 @@ const rights = {
       'networking.istio.io/virtualservices: get create update',
       'networking.istio.io/destinationrules: get create update',
       'gateway.networking.k8s.io/httproutes: get create update',
+      'keda.sh/scaledobjects: get create update patch',
     ],
     mayNot: [
       'flagger.app/canaries: create delete',
@@ -100,6 +101,7 @@ const rights = {
       'networking.istio.io/virtualservices: get list watch',
       'networking.istio.io/destinationrules: get list watch',
       'gateway.networking.k8s.io/httproutes: get list watch',
+      'keda.sh/scaledobjects: get list watch',
     ],
     mayNot: [
       'flagger.app/canaries: create update patch delete deletecollection',

@@ -21,6 +21,7 @@ import {
   type PromotionId,
 } from './primary.ts';
 import { createPromotedTemplates } from './promoted-template.ts';
+import { fullName, isInitializing } from './target.ts';
 import type { Workload } from './workload.ts';
 
 /** Targets that make pods after a template. What their kinds have of their own is data. @see engine spec 10 and 11 */
@@ -268,13 +269,4 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
 /** Pods read most configuration only once, so that a change of it alone has to start them anew. */
 function idOf(revision: string, { checksums }: Tracked, key: string): PromotionId {
   return checksums ? { key: revision, tellsAll: true } : { key, tellsAll: false };
-}
-
-function isInitializing({ status }: Canary): boolean {
-  const phase = status?.phase ?? '';
-  return phase === '' || phase === 'Initializing';
-}
-
-function fullName({ metadata }: Canary, name: string): string {
-  return `${name}.${metadata.namespace}`;
 }

@@ -1,0 +1,64 @@
+import { describe, expect, it } from '@jest/globals';
+import { Registry } from 'prom-client';
+import { shopCanary } from '../../test/support/shop.ts';
+import { releaseMeters } from './meters.ts';
+
+const setUp = () => {
+  const registry = new Registry();
+  const lines = async (name: string) =>
+    (await registry.getSingleMetricAsString(name)).split('\n').filter((line) => line && !line.startsWith('#'));
+  return { meters: releaseMeters(registry), lines };
+};
+const ab = shopCanary({ analysis: { iterations: 3, match: [{ headers: {} }] } });
+
+describe('TestController_MetricsStateTransition', () => {
+  it('counts a success when the promotion is over, and once', async () => {
+    const { meters, lines } = setUp();
+    meters.entered(shopCanary(), 'Promoting', 'Finalising');
+    meters.entered(shopCanary(), 'Finalising', 'Succeeded');
+    meters.entered(shopCanary(), 'Succeeded', 'Succeeded');
+    expect(await lines('flagger_canary_successes_total')).toEqual([
+      'flagger_canary_successes_total{name="shop",namespace="prod",deployment_strategy="canary",analysis_status="completed"} 1',
+    ]);
+    expect(await lines('flagger_canary_failures_total')).toEqual([]);
+  });
+
+  it('tells releases without analysis apart, and strategies', async () => {
+    const { meters, lines } = setUp();
+    meters.entered(shopCanary({ skipAnalysis: true }), 'Promoting', 'Succeeded');
+    meters.entered(ab, 'Progressing', 'Failed');
+    expect(await lines('flagger_canary_successes_total')).toEqual([
+      'flagger_canary_successes_total{name="shop",namespace="prod",deployment_strategy="canary",analysis_status="skipped"} 1',
+    ]);
+    expect(await lines('flagger_canary_failures_total')).toEqual([
+      'flagger_canary_failures_total{name="shop",namespace="prod",deployment_strategy="ab-testing",analysis_status="completed"} 1',
+    ]);
+  });
+
+  it('counts no release that was cancelled, and none that begins or waits', async () => {
+    const { meters, lines } = setUp();
+    meters.entered(shopCanary(), 'Progressing', 'Succeeded');
+    meters.entered(shopCanary(), 'Initialized', 'Progressing');
+    meters.entered(shopCanary(), '', 'Initialized');
+    expect(await lines('flagger_canary_successes_total')).toEqual([]);
+  });
+});
+
+describe('TestController_AnalysisMetricsRecording', () => {
+  it('keeps the last value of each check, for as long as there is a Canary (Q43)', async () => {
+    const { meters, lines } = setUp();
+    meters.analysed(shopCanary(), 0.2, [
+      { name: 'request-success-rate', value: 98 },
+      { name: 'mine', failure: 'no-values', error: 'no' },
+    ]);
+    meters.analysed(shopCanary(), 0.3, [{ name: 'request-success-rate', value: 99.5 }]);
+    expect(await lines('flagger_canary_metric_analysis')).toEqual([
+      'flagger_canary_metric_analysis{name="shop",namespace="prod",metric="request-success-rate"} 99.5',
+    ]);
+    expect(await lines('flagger_canary_duration_seconds')).toContain(
+      'flagger_canary_duration_seconds_bucket{le="0.25",name="shop",namespace="prod"} 1',
+    );
+    meters.gone({ namespace: 'prod', name: 'shop' });
+    expect(await lines('flagger_canary_metric_analysis')).toEqual([]);
+  });
+});
