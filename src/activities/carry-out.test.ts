@@ -44,6 +44,22 @@ const initialize = plan(
 const world = () => memoryKubernetes(shopCanary({ autoscalerRef: hpaRef }), shopDeployment(), shopHpa());
 
 describe('carrying out a plan', () => {
+  it('tells once that Flagger works on the Canary as well, and does its own work all the same', async () => {
+    const at = (secondsAgo: number) => new Date(Date.now() - secondsAgo * 1000).toISOString();
+    const managedFields = [
+      { manager: 'serin', subresource: 'status', time: at(20) },
+      { manager: 'flagger', subresource: 'status', time: at(5) },
+    ];
+    const kubernetes = memoryKubernetes(shopCanary({}, {}, { managedFields }), shopDeployment());
+    const tell = plan('tell', event('Advance shop.prod canary weight 10'));
+    await carryOut(kubernetes)(tell);
+    await carryOut(kubernetes)(tell, 'run-1/8');
+    expect((await events(kubernetes)).sort()).toEqual([
+      'Normal Advance shop.prod canary weight 10 x2',
+      expect.stringMatching(/^Warning Flagger has written the status of this canary since Serin did: .* x1$/),
+    ]);
+  });
+
   it('counts a release that is over once, however often its last plan is carried out', async () => {
     const kubernetes = memoryKubernetes(shopCanary({}, { phase: 'Finalising' }), shopDeployment());
     const entered: string[] = [];

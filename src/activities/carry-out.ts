@@ -13,6 +13,7 @@ import { createSetFinalizer } from './finalizer.ts';
 import { noMeters, type ReleaseMeters } from './meters.ts';
 import type { NotifyOptions } from './notify.ts';
 import type { Parts } from './parts.ts';
+import { rivalRemark } from './rival.ts';
 import { canaryStatus, createWriteStatus, storedStatus } from './status.ts';
 
 /** @param key names the call: the same for all its retries */
@@ -39,6 +40,8 @@ export function createCarryOut(
     try {
       const object = await read(ref);
       if (plan.verb === 'initialize' || plan.verb === 'scaleUp') await remark(object, unheeded(object));
+      const rival = rivalRemark(object, begunAt);
+      if (rival !== undefined) await remark(object, [rival]);
       for (const step of plan.steps) {
         // Another attempt is at work by now, or the release has moved on: what is left of this one is out of date.
         if (Date.now() - begunAt > planTimeoutMs) throw failure('Unavailable', 'carrying out the plan took too long');
