@@ -26,6 +26,9 @@ export interface Settings {
   readonly namespace: string;
 }
 
+/** Name under which the worker writes, in `metadata.managedFields`; the starter's watches take such writes for our own. */
+export const fieldManager = 'serin';
+
 /** What both entries need beside the settings of the engine. */
 export interface ProcessSettings extends Settings {
   /** Kubeconfig of the cluster with the workloads; '' for `KUBECONFIG` or the pod's own. */

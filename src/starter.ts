@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { createKubernetes, loadKubeConfig } from './clients/kubernetes.ts';
-import { readSettings, type ProcessSettings } from './config.ts';
+import { fieldManager as ours, readSettings, type ProcessSettings } from './config.ts';
 import { messageOf } from './errors.ts';
 import { createLog, type Log } from './log.ts';
 import { healthHandler, listen } from './server.ts';
@@ -51,7 +51,7 @@ export function readStarterConfig(
     healthPort: number('SERIN_HEALTH_PORT', port),
     hooksPort: number('SERIN_HOOKS_PORT', 8090),
     receivers: env.SERIN_RECEIVERS ?? '',
-    fieldManager: env.SERIN_FIELD_MANAGER || 'serin',
+    fieldManager: env.SERIN_FIELD_MANAGER || ours,
     hintsPerSecond: Math.max(1, number('SERIN_HINTS_PER_SECOND', 50)),
     resyncSeconds: number('SERIN_RESYNC_SECONDS', 0),
   };

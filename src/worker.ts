@@ -10,7 +10,7 @@ import type { Deps } from './activities/deps.ts';
 import type { NotifierSettings } from './activities/notifiers/notifier.ts';
 import { createHttp } from './clients/http.ts';
 import { createKubernetes, loadKubeConfig, resources, type Kubernetes } from './clients/kubernetes.ts';
-import { readSettings, type ProcessSettings } from './config.ts';
+import { fieldManager, readSettings, type ProcessSettings } from './config.ts';
 import { messageOf } from './errors.ts';
 import { createLog, type Log } from './log.ts';
 import { healthHandler, listen, untilComplete } from './server.ts';
@@ -23,9 +23,6 @@ export const requiredSearchAttributes = {
   CanaryTarget: 'Keyword',
   CanaryRevision: 'Keyword',
 } as const;
-
-/** Name under which the worker writes; the starter's watches take such writes for our own. */
-export const fieldManager = 'serin';
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env, process.argv.slice(2));

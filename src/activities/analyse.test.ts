@@ -3,6 +3,7 @@ import { shopCanary } from '../../test/support/shop.ts';
 import type { Observation } from '../workflows/domain/observation.ts';
 import type { HookAnswer, Reading } from '../workflows/domain/plan.ts';
 import { createAnalyse } from './analyse.ts';
+import { noMeters } from './meters.ts';
 
 const ref = { namespace: 'prod', name: 'shop' };
 const hooks = [{ name: 'load', type: 'rollout', phase: 'Progressing' }] as const;
@@ -23,6 +24,18 @@ describe('an analysis', () => {
   it('calls the hooks and reads the metrics', async () => {
     const answers: HookAnswer[] = [{ name: 'load', type: 'rollout' }];
     expect((await analyse({}, answers)).examination).toEqual({ hooks: answers, readings: [reading] });
+  });
+
+  it('is counted, with its duration and what it read', async () => {
+    const counted: unknown[] = [];
+    const examine = createAnalyse(
+      () => Promise.resolve({ observation: { drift: [], target }, canary: shopCanary() }),
+      () => Promise.resolve([]),
+      () => Promise.resolve([reading]),
+      { ...noMeters, analysed: (...what) => counted.push(what) },
+    );
+    await examine(ref, 'v1:a', hooks, { key: 'run-1/3' });
+    expect(counted).toEqual([[shopCanary(), expect.any(Number), [reading]]]);
   });
 
   it('reads nothing once a hook has refused', async () => {

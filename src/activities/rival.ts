@@ -1,8 +1,8 @@
 import type { KubernetesObject } from '../clients/kubernetes.ts';
+import { fieldManager } from '../config.ts';
 
-/** Names under which the two write. */
+/** Name under which Flagger writes. */
 const flagger = 'flagger';
-const ours = 'serin';
 
 /** Milliseconds for which a write shows that its writer is at work: a release may have an interval of many minutes. */
 const recentMs = 3600_000;
@@ -19,7 +19,7 @@ export function rivalRemark({ metadata }: KubernetesObject, now: number): string
       .filter((time) => time > now - recentMs);
     return times.length > 0 ? Math.max(...times) : undefined;
   };
-  const [theirs, mine] = [lastWrite(flagger), lastWrite(ours)];
+  const [theirs, mine] = [lastWrite(flagger), lastWrite(fieldManager)];
   if (theirs === undefined || mine === undefined || theirs <= mine) return undefined;
   return (
     `Flagger has written the status of this canary since Serin did: two controllers move its traffic; stop one of them, ` +

@@ -60,3 +60,22 @@ describe('an API server that answers otherwise', () => {
     expect(server.requests).toHaveLength(1);
   });
 });
+
+describe('a resource of which only the metadata is wanted', () => {
+  it('is listed and watched by the media types that leave everything else out', async () => {
+    const server = await startServer(() => reply(200, { items: [], metadata: { resourceVersion: '1' } }));
+    const kubernetes = clientOf(server, []);
+    const accepted = async (metadataOnly: boolean) => {
+      const resource = { ...resources.secrets, metadataOnly };
+      server.requests.length = 0;
+      await kubernetes.list(resource, 'prod');
+      await kubernetes.watch(resource, 'prod', {}, () => undefined, AbortSignal.timeout(5_000));
+      return server.requests.map(({ headers }) => headers.accept);
+    };
+    expect(await accepted(true)).toEqual([
+      'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1',
+      'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1',
+    ]);
+    expect((await accepted(false)).join()).not.toContain('PartialObjectMetadata');
+  });
+});

@@ -9,14 +9,14 @@ export interface Capabilities {
   readonly match: boolean;
   /** Sends copies of requests to the canary, in a canary release or in blue/green alone. */
   readonly mirror: boolean | 'blue-green';
-  /** Keeps users on one side by cookies. */
-  readonly sessionAffinity: boolean;
+  /** Keeps users on one side by cookies, whatever else is asked for or where requests are not told apart. */
+  readonly sessionAffinity: boolean | 'without-match';
 }
 
 /** What Istio's TCP routes can do. */
 const weightsAlone: Capabilities = { weights: true, match: false, mirror: false, sessionAffinity: false };
 
-const gatewayApi: Capabilities = { weights: true, match: true, mirror: 'blue-green', sessionAffinity: true };
+const gatewayApi: Capabilities = { weights: true, match: true, mirror: 'blue-green', sessionAffinity: 'without-match' };
 
 const capabilities: Readonly<Record<string, Capabilities>> = {
   istio: { weights: true, match: true, mirror: true, sessionAffinity: true },

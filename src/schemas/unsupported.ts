@@ -41,13 +41,15 @@ export function unsupported(canary: Canary, { meshProvider }: { readonly meshPro
     const what = 'mirror traffic without spec.analysis.iterations';
     found.push(refuse('spec.analysis.mirror', what, ({ mirror }) => mirror === true));
   }
-  if (sessionAffinity && match.length > 0 && can.match && provider !== 'istio') {
+  if (sessionAffinity && match.length > 0 && can.sessionAffinity === 'without-match') {
     const field = 'spec.analysis.sessionAffinity';
     const message = `${field}: ${who} cannot keep users on one side in an A/B test; remove it, or spec.analysis.match`;
     found.push({ id: 'unsupported-session-affinity', level: 'error', field, message });
   }
   if (sessionAffinity && !can.sessionAffinity) {
-    found.push(refuse('spec.analysis.sessionAffinity', 'keep users on one side', (one) => one.sessionAffinity));
+    found.push(
+      refuse('spec.analysis.sessionAffinity', 'keep users on one side', (one) => one.sessionAffinity !== false),
+    );
   }
   return found;
 }

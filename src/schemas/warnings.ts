@@ -1,7 +1,8 @@
 import type { Canary } from './canary.ts';
-import { analysisOf, intervalMs, isBuiltIn, isSkipped, metricInterval, providerOf, strategyOf } from './defaults.ts';
+import { analysisOf, intervalMs, isBuiltIn, isSkipped, metricInterval, strategyOf } from './defaults.ts';
 import { durationProblem, formatDuration, parseDuration } from './duration.ts';
 import { stuckAt } from './ladder.ts';
+import { routerOf } from './providers.ts';
 import type { Finding } from './validate.ts';
 
 type Note = readonly [id: string, field: string, text: string];
@@ -10,7 +11,7 @@ type Note = readonly [id: string, field: string, text: string];
 export function warnings(canary: Canary, { meshProvider }: { readonly meshProvider: string }): Finding[] {
   const notes = [
     ...notesOnWeights(canary),
-    ...notesOnStrategy(canary, providerOf(canary, meshProvider)),
+    ...notesOnStrategy(canary, routerOf(canary, meshProvider)),
     ...notesOnTime(canary),
     ...notesOnMetrics(canary),
     ...notesOnWebhooks(canary),
@@ -71,17 +72,17 @@ function* notesOnWeights(canary: Canary): Generator<Note> {
   }
 }
 
-function* notesOnStrategy(canary: Canary, provider: string): Generator<Note> {
+function* notesOnStrategy(canary: Canary, router: string): Generator<Note> {
   const { match = [], iterations = 0, sessionAffinity } = analysisOf(canary);
   const { hosts = [], gateways = [], delegation } = canary.spec.service ?? {};
   if (match.length > 0 && iterations <= 0) {
     yield ['match-without-iterations', 'spec.analysis.match', 'needs iterations beside it to make an A/B test'];
   }
-  if (sessionAffinity?.primaryCookieName && provider.startsWith('gatewayapi:v1beta1')) {
+  if (sessionAffinity?.primaryCookieName && router === 'gatewayapi:v1beta1') {
     const field = 'spec.analysis.sessionAffinity.primaryCookieName';
-    yield ['primary-cookie-ignored', field, `is ignored by the provider ${provider}; use gatewayapi:v1`];
+    yield ['primary-cookie-ignored', field, `is ignored by the provider ${router}; use gatewayapi:v1`];
   }
-  if (delegation && provider === 'istio' && hosts.length + gateways.length > 0) {
+  if (delegation && router === 'istio' && hosts.length + gateways.length > 0) {
     const field = 'spec.service.delegation';
     yield ['delegation-with-hosts', field, 'goes without hosts and gateways; remove either it or them'];
   }

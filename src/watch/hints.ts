@@ -86,7 +86,6 @@ export function viewDeployment(object: KubernetesObject): WorkloadView {
   const { metadata } = object;
   const spec = map(object.spec);
   const status = map(object.status);
-  const count = (value: unknown) => (typeof value === 'number' ? value : 0);
   const [replicas, updated] = [spec.replicas === undefined ? 1 : count(spec.replicas), count(status.updatedReplicas)];
   const conditions = Array.isArray(status.conditions) ? (status.conditions as Record<string, unknown>[]) : [];
   const reason = text(conditions.find(({ type }) => type === 'Progressing')?.reason);
@@ -110,7 +109,6 @@ export function viewDaemonSet(object: KubernetesObject): WorkloadView {
   const { metadata } = object;
   const { template } = map(object.spec);
   const status = map(object.status);
-  const count = (value: unknown) => (typeof value === 'number' ? value : 0);
   const desired = count(status.desiredNumberScheduled);
   return {
     uid: metadata.uid ?? '',
@@ -126,14 +124,9 @@ export function viewDaemonSet(object: KubernetesObject): WorkloadView {
   };
 }
 
-/** Reads what it can: an odd template must not stop the watch. */
 function configsOf(template: unknown): readonly string[] {
-  try {
-    const references = configReferences(template ?? {});
-    return [...new Set(references.map(({ kind, name }) => configKey(kind, name)))];
-  } catch {
-    return [];
-  }
+  const references = configReferences(template ?? {});
+  return [...new Set(references.map(({ kind, name }) => configKey(kind, name)))];
 }
 
 /** The only reasons that a look makes something of; the others, on the way there, would cost a look each. */
@@ -191,6 +184,10 @@ function digest(value: unknown): string {
   return createHash('sha256')
     .update(JSON.stringify(value ?? null))
     .digest('base64');
+}
+
+function count(value: unknown): number {
+  return typeof value === 'number' ? value : 0;
 }
 
 function map(value: unknown): Record<string, unknown> {

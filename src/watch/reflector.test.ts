@@ -275,6 +275,22 @@ describe('a reflector', () => {
     expect(logged.filter((line) => line.includes('not found'))).toHaveLength(1);
   });
 
+  it('a resource that is not installed is asked for ever less often, up to a limit', async () => {
+    scenes = [status(404), status(404), status(404), status(404), list('10')];
+    const asked: number[] = [];
+    const startedAt = Date.now();
+    start(undefined, { missingMs: 20, maxMissingMs: 80 });
+    for (let count = 1; count <= 5; count += 1) {
+      await until(() => requests.length >= count);
+      asked.push(Date.now() - startedAt);
+    }
+    const pauses = asked.slice(1).map((at, index) => at - asked[index]!);
+    // Each a tenth more or less: 20, 40, 80, 80 ms. A slow machine only makes them longer.
+    for (const [index, atLeast] of [18, 36, 72, 72].entries())
+      expect(pauses[index]).toBeGreaterThanOrEqual(atLeast - 6);
+    expect(asked.at(-1)).toBeLessThan(2_000);
+  });
+
   it('a 404 of a server that is starting up deletes nothing', async () => {
     scenes = [list('10', [object('a', 1)]), gone, status(404), list('20', [object('a', 1)])];
     const reflector = start();

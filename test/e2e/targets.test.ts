@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { resources, type KubernetesObject } from '../../src/clients/kubernetes.ts';
-import { eventually } from '../support/cluster.ts';
+import { eventually, openStack } from '../support/cluster.ts';
 import { imageOf } from '../support/diary.ts';
 import type { Podinfo } from '../support/podinfo.ts';
 import { ladder, replicas, wholeLadder, withPodinfo } from '../support/trouble.ts';
@@ -49,6 +49,12 @@ it.concurrent('a DaemonSet is released step by step, and has no pods between rel
     await podinfo.phase('Succeeded');
     expect(ladder(podinfo)).toEqual(wholeLadder);
     expect(imageOf(await read('podinfo-primary'))).toMatch(/:3\.1\.1$/);
+    await eventually('Prometheus has the success', async () => {
+      const url = new URL('/api/v1/query', openStack().prometheus);
+      url.searchParams.set('query', `flagger_canary_successes_total{namespace="${namespace}",name="podinfo"}`);
+      const { data } = (await (await fetch(url)).json()) as { data: { result: { value: [number, string] }[] } };
+      return data.result.at(0)?.value[1] === '1';
+    });
     await eventually('the target has no pods again', async () => (await pods('podinfo')) === 0);
     expect(podinfo.diary.events()).toContain(`Promotion completed! Scaling down podinfo.${namespace}`);
   });

@@ -10,6 +10,7 @@ import {
   configReferences,
   renamed,
   type ConfigKind,
+  type ConfigReference,
   type ConfiguredTemplate,
 } from '../../schemas/config-references.ts';
 
@@ -21,7 +22,7 @@ export interface Tracked {
   readonly checksums?: Readonly<Record<string, string>>;
 }
 
-export interface TrackedConfig {
+interface TrackedConfig {
   readonly kind: ConfigKind;
   readonly name: string;
   readonly object: Config;
@@ -168,15 +169,13 @@ export function createConfigTracker(
   }
 }
 
-export function copyOf(name: string): string {
+function copyOf(name: string): string {
   return `${name}-primary`;
 }
 
 /** What a template asks for, by key. What one place needs, another cannot make optional. */
-function wantedBy(
-  template: ConfiguredTemplate,
-): ReadonlyMap<string, { kind: ConfigKind; name: string; optional: boolean }> {
-  const wanted = new Map<string, { kind: ConfigKind; name: string; optional: boolean }>();
+function wantedBy(template: ConfiguredTemplate): ReadonlyMap<string, Omit<ConfigReference, 'rename'>> {
+  const wanted = new Map<string, Omit<ConfigReference, 'rename'>>();
   for (const { kind, name, optional } of configReferences(template)) {
     const key = configKey(kind, name);
     wanted.set(key, { kind, name, optional: optional && (wanted.get(key)?.optional ?? true) });

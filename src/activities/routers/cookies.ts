@@ -1,13 +1,14 @@
 import { failure } from '../../errors.ts';
 import type { Canary } from '../../schemas/canary.ts';
 import type { SessionAffinity } from '../../schemas/canary-analysis.ts';
-import { analysisOf } from '../../schemas/defaults.ts';
+import { analysisOf, cookieMaxAgeSeconds } from '../../schemas/defaults.ts';
 import { durationProblem, parseDuration } from '../../schemas/duration.ts';
+import type { Cookies, Traffic } from '../../workflows/domain/observation.ts';
 
-/** The texts by which cookies keep users on one side of a split. Who has which cookie is decided elsewhere. */
+/** By which cookies, in which words, users stay on one side of a split. How a route says so is each router's own. */
 
 /** The `Set-Cookie` value that keeps a user on one side. @param maxAge seconds @see routers spec 5 */
-export function setCookie(cookie: string, affinity: SessionAffinity, maxAge: number): string {
+function setCookie(cookie: string, affinity: SessionAffinity, maxAge: number): string {
   const { domain, httpOnly, partitioned, path, sameSite, secure } = affinity;
   return [
     cookie,
@@ -32,6 +33,27 @@ export function primaryMaxAge(canary: Canary): number {
   if (ms !== undefined) return Math.floor(ms / 1000);
   const text = `failed to parse canary interval: ${durationProblem(interval)}`;
   throw failure('InvalidSpec', `${text}; mend spec.analysis.interval, which is how long the primary's cookie lives`);
+}
+
+/** The cookies that keep users on a side; one that is absent keeps nobody. */
+export type CookiesInForce = Pick<Cookies, 'canary' | 'primary'>;
+
+/** The cookies in force: none while the canary has no traffic, and the primary's only if the author gave it a name. */
+export function cookiesInForce(canary: Canary, traffic: Traffic): CookiesInForce {
+  const { sessionAffinity } = analysisOf(canary);
+  if (!sessionAffinity || traffic.canary === 0) return {};
+  const { canary: ofCanary, primary } = traffic.cookies ?? {};
+  return { canary: ofCanary, primary: sessionAffinity.primaryCookieName ? primary : undefined };
+}
+
+/** The `Set-Cookie` values by which users of the primary, and of the canary, get the cookie of their side. */
+export function offersOf(canary: Canary, cookies: CookiesInForce): readonly [primary?: string, canary?: string] {
+  const { sessionAffinity } = analysisOf(canary);
+  if (!sessionAffinity) return [];
+  return [
+    cookies.primary && setCookie(cookies.primary, sessionAffinity, primaryMaxAge(canary)),
+    cookies.canary && setCookie(cookies.canary, sessionAffinity, cookieMaxAgeSeconds(sessionAffinity)),
+  ];
 }
 
 /** The `Set-Cookie` value that makes browsers forget a cookie. */

@@ -1,9 +1,9 @@
 import { failure } from '../../errors.ts';
 import type { Canary, CanaryService } from '../../schemas/canary.ts';
-import { analysisOf, cookieMaxAgeSeconds, serviceNames } from '../../schemas/defaults.ts';
+import { analysisOf, serviceNames } from '../../schemas/defaults.ts';
 import { parseDuration } from '../../schemas/duration.ts';
 import type { Traffic, Weights } from '../../workflows/domain/observation.ts';
-import { cookiePattern, forgetCookie, primaryMaxAge, setCookie } from './cookies.ts';
+import { cookiePattern, cookiesInForce, forgetCookie, offersOf, type CookiesInForce } from './cookies.ts';
 import { matchesOf, type Match } from './gateway-matches.ts';
 import { merged, present } from './matches.ts';
 
@@ -161,13 +161,7 @@ function mirroring(canary: Canary, weighted: Rule, { mirrored }: Traffic): Rule 
 
 /** The rule with which a user who is served by one side gets the cookie that keeps them there. */
 function offering(canary: Canary, weighted: Rule, traffic: Traffic, version: Version): Rule {
-  const { sessionAffinity } = analysisOf(canary);
-  const cookies = cookiesIn(canary, traffic, version);
-  if (!sessionAffinity) return weighted;
-  const offers = [
-    cookies.primary && setCookie(cookies.primary, sessionAffinity, primaryMaxAge(canary)),
-    cookies.canary && setCookie(cookies.canary, sessionAffinity, cookieMaxAgeSeconds(sessionAffinity)),
-  ];
+  const offers = offersOf(canary, cookiesIn(canary, traffic, version));
   const withOffer = (backend: BackendRef, side: number): BackendRef => {
     const offer = offers[side];
     return offer ? { ...backend, filters: answering([], offer) } : backend;
@@ -206,12 +200,10 @@ function stickyRules(
   return [...only(cookies.canary, { primary: 0, canary: 100 }), ...only(cookies.primary, { primary: 100, canary: 0 })];
 }
 
-/** The cookies in force: none while the canary has no traffic, and the primary's only if the author gave it a name. */
-function cookiesIn(canary: Canary, traffic: Traffic, { isFull }: Version): { canary?: string; primary?: string } {
-  if (!keepsUsers(canary) || traffic.canary === 0) return {};
-  const { canary: ofCanary, primary } = traffic.cookies ?? {};
-  const hasPrimary = isFull && analysisOf(canary).sessionAffinity?.primaryCookieName;
-  return { canary: ofCanary, primary: hasPrimary ? primary : undefined };
+/** The older version of the API keeps nobody with the primary. */
+function cookiesIn(canary: Canary, traffic: Traffic, { isFull }: Version): CookiesInForce {
+  const cookies = cookiesInForce(canary, traffic);
+  return isFull ? cookies : { canary: cookies.canary };
 }
 
 /** These filters, with a cookie for whoever gets the answer. A rule may modify response headers but once. */

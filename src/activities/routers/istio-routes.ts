@@ -1,9 +1,9 @@
 import { failure } from '../../errors.ts';
 import type { Canary, CanaryService } from '../../schemas/canary.ts';
-import { analysisOf, cookieMaxAgeSeconds, serviceNames } from '../../schemas/defaults.ts';
+import { analysisOf, serviceNames } from '../../schemas/defaults.ts';
 import type { Traffic, Weights } from '../../workflows/domain/observation.ts';
 import { omit, type JsonObject } from './compare.ts';
-import { cookiePattern, forgetCookie, primaryMaxAge, setCookie } from './cookies.ts';
+import { cookiePattern, cookiesInForce, forgetCookie, offersOf } from './cookies.ts';
 import { merged, present } from './matches.ts';
 
 /** A route as we write it. Whatever else the Canary passes on is carried as data. */
@@ -96,13 +96,8 @@ function mirroring(canary: Canary, route: Route, { mirrored }: Traffic): Route {
 
 /** The route with which a user who is served by one side gets the cookie that keeps them there. */
 function offering(canary: Canary, route: Route, traffic: Traffic): Route {
-  const cookies = cookiesIn(canary, traffic);
-  const { sessionAffinity } = analysisOf(canary);
-  if (!sessionAffinity || !cookies) return route;
-  const offers = [
-    cookies.primary && setCookie(cookies.primary, sessionAffinity, primaryMaxAge(canary)),
-    cookies.canary && setCookie(cookies.canary, sessionAffinity, cookieMaxAgeSeconds(sessionAffinity)),
-  ];
+  if (!keepsUsers(canary)) return route;
+  const offers = offersOf(canary, cookiesInForce(canary, traffic));
   const withOffer = (destination: Destination, side: number): Destination => {
     const offer = offers[side];
     return offer ? { ...destination, headers: answering(undefined, offer) } : destination;
@@ -127,18 +122,8 @@ function stickyRoutes(canary: Canary, weighted: Route, traffic: Traffic): readon
   }
   const only = (cookie: string | undefined, weights: Weights) =>
     cookie ? [{ ...weighted, match: having(cookie), route: destinations(canary, weights) }] : [];
-  const cookies = cookiesIn(canary, traffic);
-  return [
-    ...only(cookies?.canary, { primary: 0, canary: 100 }),
-    ...only(cookies?.primary, { primary: 100, canary: 0 }),
-  ];
-}
-
-/** The cookies in force: none while the canary has no traffic, and the primary's only if the author gave it a name. */
-function cookiesIn(canary: Canary, traffic: Traffic): Traffic['cookies'] {
-  if (!keepsUsers(canary) || traffic.canary === 0) return undefined;
-  const { canary: ofCanary, primary } = traffic.cookies ?? {};
-  return { canary: ofCanary, primary: analysisOf(canary).sessionAffinity?.primaryCookieName ? primary : undefined };
+  const cookies = cookiesInForce(canary, traffic);
+  return [...only(cookies.canary, { primary: 0, canary: 100 }), ...only(cookies.primary, { primary: 100, canary: 0 })];
 }
 
 /** These headers, with a cookie for whoever gets the answer. */

@@ -28,7 +28,7 @@ interface DaemonSet extends PodController {
 const parkingKey = 'flagger.app/scale-to-zero';
 
 /** Targets of kind DaemonSet: the nodes say how many pods there are. @see engine spec 11 */
-export const daemonSet: PodKind<DaemonSet> = {
+const daemonSet: PodKind<DaemonSet> = {
   resource: resources.daemonSets,
   word: 'daemonset',
   creating: 'createPrimaryDaemonSet',

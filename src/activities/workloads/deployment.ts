@@ -34,7 +34,7 @@ interface DeploymentCondition {
 }
 
 /** Targets of kind Deployment. @see engine spec 10 */
-export const deployment: PodKind<Deployment> = {
+const deployment: PodKind<Deployment> = {
   resource: resources.deployments,
   word: 'deployment',
   creating: 'createPrimaryDeployment',

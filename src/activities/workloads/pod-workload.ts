@@ -124,7 +124,7 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
     // With a template of before comes the configuration of before, if it is still there.
     await tracker.copy(canary, tracked, promotedOnce && 'keep');
     const revision = promotedOnce ? (canary.status?.lastPromotedSpec ?? '') : revisionOf(template, tracked.checksums);
-    const id = idOf(revision, tracked, key);
+    const id = promotionId(revision, tracked, key);
     const primary = newPrimary(pair, tracker.rewrite(template, tracked), id.key);
     if (!promotedOnce) await promoted.keep(canary, revision, template);
     await during(`creating ${word} ${fullName(canary, primary.metadata.name)} failed`, () =>
@@ -142,7 +142,7 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
     const { canary } = pair;
     const template = kind.template(pair.target);
     const revision = revisionOf(template, tracked.checksums);
-    const id = idOf(revision, tracked, key);
+    const id = promotionId(revision, tracked, key);
     const next = promotedPrimary(pair, primary, tracker.rewrite(template, tracked), id, replicas);
     // Kept before the primary runs it: from then on it must be possible to bring it back.
     await promoted.keep(canary, revision, template);
@@ -267,6 +267,6 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
 }
 
 /** Pods read most configuration only once, so that a change of it alone has to start them anew. */
-function idOf(revision: string, { checksums }: Tracked, key: string): PromotionId {
+function promotionId(revision: string, { checksums }: Tracked, key: string): PromotionId {
   return checksums ? { key: revision, tellsAll: true } : { key, tellsAll: false };
 }
