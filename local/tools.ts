@@ -91,12 +91,25 @@ export const tools = {
     '2.18.3',
     'config/crd/bases/keda.sh_scaledobjects.yaml',
   ),
+  'knative-crds': crds('SERIN_KNATIVE_CRDS', 'knative.dev/serving', '0.51.0', 'config/core/300-resources/service.yaml'),
+  'knative-revision-crds': crds(
+    'SERIN_KNATIVE_REVISION_CRDS',
+    'knative.dev/serving',
+    '0.51.0',
+    'config/core/300-resources/revision.yaml',
+  ),
 } as const satisfies Record<string, Tool>;
 
 export type ToolName = keyof typeof tools;
 
 /** What a cluster is taught beside our own resources: those of the products that carry traffic or scale. */
-export const foreignCrds = ['istio-crds', 'gateway-api-crds', 'keda-crds'] as const satisfies readonly ToolName[];
+export const foreignCrds = [
+  'istio-crds',
+  'gateway-api-crds',
+  'keda-crds',
+  'knative-crds',
+  'knative-revision-crds',
+] as const satisfies readonly ToolName[];
 
 /**
  * Where a tool is without fetching it: what its variable names, what is on `PATH`, what an earlier set-up left in the

@@ -181,7 +181,7 @@ describe('a starter', () => {
   it('hands over what it has when it stops, and leaves no watch behind', async () => {
     temporalIsDown = true;
     await start();
-    await until(() => watches.size === 9);
+    await until(() => watches.size === 10);
     await new Promise((done) => setTimeout(done, 100));
     const stopped = starter!.stop();
     temporalIsDown = false;

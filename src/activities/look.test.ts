@@ -93,12 +93,11 @@ describe('a look', () => {
       'an unknown kind of target',
       [
         shopCanary({
-          targetRef: { apiVersion: 'serving.knative.dev/v1', kind: 'Service', name: 'shop' },
-          provider: 'knative',
+          targetRef: { apiVersion: 'serving.knative.dev/v1beta1', kind: 'Service', name: 'shop' },
         }),
       ],
       'InvalidSpec',
-      /^invalid canary spec: spec.targetRef.apiVersion.*Knative Service.* is not supported.*v1 Service$/,
+      /^invalid canary spec: spec.targetRef.apiVersion: .* is not supported; use serving.knative.dev\/v1$/,
     ],
     [
       'an autoscaler of KEDA that is not there',

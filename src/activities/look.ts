@@ -1,6 +1,7 @@
 import { resources, type KubernetesObject } from '../clients/kubernetes.ts';
 import { failure, failureType, messageOf } from '../errors.ts';
 import { parseCanary, type Canary } from '../schemas/canary.ts';
+import { targetKindOf } from '../schemas/targets.ts';
 import { validate } from '../schemas/validate.ts';
 import type { MetricCheck, Observation, ObservedCanary, Problem, Settings } from '../workflows/domain/observation.ts';
 import type { CanaryRef } from './contract.ts';
@@ -74,7 +75,8 @@ export function createObserve(deps: Deps, parts: Parts, sources: LookSources): O
 
   async function lookAtWorkload(canary: Canary): Promise<WorkloadView & { readonly drift: readonly string[] }> {
     const view = await parts.workload(canary).look(canary);
-    const missing = view.primary ? [] : [`${canary.spec.targetRef.kind} ${canary.spec.targetRef.name}-primary`];
+    const missing =
+      view.primary || view.primaryIsPart ? [] : [`${canary.spec.targetRef.kind} ${canary.spec.targetRef.name}-primary`];
     const services = view.pods ? await parts.services.drift(canary, view.pods) : [];
     return { ...view, drift: [...missing, ...(view.drift ?? []), ...services] };
   }
@@ -151,10 +153,14 @@ async function tried<T>(look: () => Promise<T>): Promise<{ readonly found?: T; r
 
 function claims({ spec }: KubernetesObject): { kind?: string; target?: string; apex?: string } {
   const { targetRef, service } = (spec ?? {}) as {
-    targetRef?: { kind?: string; name?: string };
+    targetRef?: { kind?: string; apiVersion?: string; name?: string };
     service?: { name?: string };
   };
-  return { kind: targetRef?.kind, target: targetRef?.name, apex: service?.name || targetRef?.name };
+  return {
+    kind: targetRef?.kind && targetKindOf({ ...targetRef, kind: targetRef.kind }),
+    target: targetRef?.name,
+    apex: service?.name || targetRef?.name,
+  };
 }
 
 function isOlder({ metadata: one }: KubernetesObject, { metadata: other }: KubernetesObject): boolean {

@@ -1,6 +1,7 @@
 import { failure } from '../errors.ts';
 import type { Canary } from '../schemas/canary.ts';
 import { routerOf } from '../schemas/providers.ts';
+import { targetKindOf } from '../schemas/targets.ts';
 import type { Autoscaler } from './autoscalers/autoscaler.ts';
 import { autoscalers } from './autoscalers/index.ts';
 import type { Deps } from './deps.ts';
@@ -32,7 +33,7 @@ export function createParts(deps: Deps): Parts {
   };
   return {
     services: createServices(deps.kubernetes),
-    workload: ({ spec }) => pick(made.workloads, spec.targetRef.kind, 'spec.targetRef.kind'),
+    workload: ({ spec }) => pick(made.workloads, targetKindOf(spec.targetRef), 'spec.targetRef.kind'),
     autoscaler: ({ spec: { autoscalerRef } }) =>
       autoscalerRef && pick(made.autoscalers, autoscalerRef.kind, 'spec.autoscalerRef.kind'),
     router: (canary) => pick(made.routers, routerOf(canary, deps.settings.meshProvider), 'spec.provider'),

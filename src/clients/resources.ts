@@ -29,6 +29,8 @@ export const resources = {
   virtualServices: { apiVersion: 'networking.istio.io/v1beta1', kind: 'VirtualService', plural: 'virtualservices' },
   destinationRules: { apiVersion: 'networking.istio.io/v1beta1', kind: 'DestinationRule', plural: 'destinationrules' },
   scaledObjects: { apiVersion: 'keda.sh/v1alpha1', kind: 'ScaledObject', plural: 'scaledobjects' },
+  knativeServices: { apiVersion: 'serving.knative.dev/v1', kind: 'Service', plural: 'services' },
+  knativeRevisions: { apiVersion: 'serving.knative.dev/v1', kind: 'Revision', plural: 'revisions' },
   httpRoutes: { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', plural: 'httproutes' },
   customResourceDefinitions: {
     apiVersion: 'apiextensions.k8s.io/v1',

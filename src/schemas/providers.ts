@@ -13,7 +13,6 @@ export interface Capabilities {
   readonly sessionAffinity: boolean | 'without-match';
 }
 
-/** What Istio's TCP routes can do. */
 const weightsAlone: Capabilities = { weights: true, match: false, mirror: false, sessionAffinity: false };
 
 const gatewayApi: Capabilities = { weights: true, match: true, mirror: 'blue-green', sessionAffinity: 'without-match' };
@@ -23,6 +22,7 @@ const capabilities: Readonly<Record<string, Capabilities>> = {
   'gatewayapi:v1': gatewayApi,
   'gatewayapi:v1beta1': gatewayApi,
   kubernetes: { weights: false, match: false, mirror: false, sessionAffinity: false },
+  knative: weightsAlone,
 };
 
 /** Names of the routers, as `spec.provider` gives them. */

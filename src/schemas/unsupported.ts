@@ -1,6 +1,7 @@
 import type { Canary } from './canary.ts';
 import { analysisOf, providerOf } from './defaults.ts';
 import { capabilitiesOf, routerNames, routersThat, type Capabilities } from './providers.ts';
+import { isKnativeService, knativeServing } from './targets.ts';
 import type { Finding } from './validate.ts';
 
 /**
@@ -10,8 +11,8 @@ import type { Finding } from './validate.ts';
  * @see routers spec 20
  */
 export function unsupported(canary: Canary, { meshProvider }: { readonly meshProvider: string }): Finding[] {
-  const kinds = unsupportedKinds(canary);
   const provider = providerOf(canary, meshProvider);
+  const kinds = unsupportedKinds(canary, provider);
   const can = capabilitiesOf(canary, meshProvider);
   if (!can) {
     const message = `spec.provider: the provider ${provider} is not supported yet; use one of ${routerNames.join(', ')}`;
@@ -54,10 +55,18 @@ export function unsupported(canary: Canary, { meshProvider }: { readonly meshPro
   return found;
 }
 
-/** Kinds of target that nobody here answers to. */
-function unsupportedKinds({ spec: { targetRef } }: Canary): Finding[] {
-  if (targetRef.kind !== 'Service' || !targetRef.apiVersion.startsWith('serving.knative.dev/')) return [];
+/** Kinds of target that nobody here answers to: Flagger would take another version of Knative's for a plain Service. */
+function unsupportedKinds({ spec }: Canary, provider: string): Finding[] {
+  const { targetRef } = spec;
+  if (!spec.provider && provider === 'knative' && !isKnativeService(targetRef)) {
+    const field = 'spec.targetRef';
+    const what = `the provider knative, which the settings give, needs a Service of ${knativeServing}`;
+    const message = `${field}: ${what}; name one, or set spec.provider`;
+    return [{ id: 'unsupported-target', level: 'error', field, message }];
+  }
+  const isKnative = targetRef.kind === 'Service' && targetRef.apiVersion.startsWith('serving.knative.dev/');
+  if (!isKnative || isKnativeService(targetRef)) return [];
   const field = 'spec.targetRef.apiVersion';
-  const message = `${field}: a Knative Service as target is not supported yet; use a Deployment, DaemonSet or v1 Service`;
+  const message = `${field}: a Service of ${targetRef.apiVersion} is not supported; use ${knativeServing}`;
   return [{ id: 'unsupported-target', level: 'error', field, message }];
 }

@@ -130,7 +130,7 @@ describe('refuses what this version or the provider cannot do, naming those that
   it.each<[string, Json]>([
     [
       'spec.provider: the provider nginx is not supported yet; use one of istio, ' +
-        'gatewayapi:v1, gatewayapi:v1beta1, kubernetes',
+        'gatewayapi:v1, gatewayapi:v1beta1, kubernetes, knative',
       manifest({ provider: 'nginx' }),
     ],
     [
@@ -167,9 +167,18 @@ describe('refuses what this version or the provider cannot do, naming those that
     expect(ids(errors(manifest(), { meshProvider: 'gatewayapi' }))).toEqual(['unsupported-provider']);
   });
 
-  it('and Knative Services', () => {
-    const object = manifest({ targetRef: knative, provider: 'knative' });
-    expect(errors(object)).toMatchObject([{ field: 'spec.targetRef.apiVersion' }, { id: 'unsupported-provider' }]);
+  it('and Knative Services of another version', () => {
+    const targetRef = { ...knative, apiVersion: 'serving.knative.dev/v1beta1' };
+    const field = 'spec.targetRef.apiVersion';
+    const message = `${field}: a Service of serving.knative.dev/v1beta1 is not supported; use serving.knative.dev/v1`;
+    expect(errors(manifest({ targetRef }))).toMatchObject([{ field, message }]);
+  });
+
+  it('and other targets where the settings say Knative', () => {
+    const message =
+      'spec.targetRef: the provider knative, which the settings give, needs a Service of serving.knative.dev/v1; ' +
+      'name one, or set spec.provider';
+    expect(errors(manifest(), { meshProvider: 'knative' })).toMatchObject([{ field: 'spec.targetRef', message }]);
   });
 
   it('also when the provider comes from the settings', () => {
@@ -187,6 +196,7 @@ describe('refuses what this version or the provider cannot do, naming those that
     ],
     ['a DaemonSet', target('DaemonSet')],
     ['a Service', target('Service')],
+    ['a Knative Service', manifest({ targetRef: knative, provider: 'knative', service: undefined })],
     ['a ScaledObject', manifest({ autoscalerRef: { ...autoscalerRef, kind: 'ScaledObject' } })],
     ['weights without a mesh, which are left out and told', by('kubernetes', { stepWeight: 10, match })],
     ['putting things back on deletion', manifest({ revertOnDeletion: true })],
@@ -196,7 +206,7 @@ describe('refuses what this version or the provider cannot do, naming those that
 
   it('after everything that Flagger refuses, for the first error is the one people see', () => {
     const object = manifest({ provider: 'nginx', targetRef: knative });
-    expect(ids(errors(object))).toEqual(['knative-provider', 'unsupported-target', 'unsupported-provider']);
+    expect(ids(errors(object))).toEqual(['knative-provider', 'unsupported-provider']);
   });
 });
 

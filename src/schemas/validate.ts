@@ -1,6 +1,7 @@
 import type { Canary } from './canary.ts';
 import { analysisOf, isSkipped, serviceNames, strategyOf } from './defaults.ts';
 import { stuckAt } from './ladder.ts';
+import { isKnativeService } from './targets.ts';
 import { unsupported } from './unsupported.ts';
 import { warnings } from './warnings.ts';
 
@@ -73,7 +74,7 @@ function foreignReferences(canary: Canary): Finding[] {
 /** A Knative Service and the provider of that name go together, and take no autoscaler. */
 function knativePairing({ spec }: Canary): Finding[] {
   const { provider = '', targetRef, autoscalerRef } = spec;
-  const isKnative = targetRef.kind === 'Service' && targetRef.apiVersion === 'serving.knative.dev/v1';
+  const isKnative = isKnativeService(targetRef);
   const found: Finding[] = [];
   const refuse = (id: string, field: string, message: string) => found.push({ id, level: 'error', field, message });
   if (isKnative && provider !== 'knative') {

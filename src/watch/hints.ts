@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { CanaryRef } from '../activities/contract.ts';
 import { configKey, configReferences } from '../schemas/config-references.ts';
+import { targetKindOf } from '../schemas/targets.ts';
 import type { KubernetesObject, ManagedFields } from '../clients/kubernetes.ts';
 
 /*
@@ -18,6 +19,7 @@ export interface CanaryView {
   readonly status: string;
   readonly statusByOthers: boolean;
   readonly target: string;
+  /** As `targetKindOf` names it. */
   readonly targetKind: string;
   /** Name of the apex Service. */
   readonly apex: string;
@@ -54,7 +56,8 @@ export interface GeneratedView {
 export function viewCanary(object: KubernetesObject, ours: string): CanaryView {
   const spec = map(object.spec);
   const status = map(object.status);
-  const target = text(map(spec.targetRef).name);
+  const targetRef = map(spec.targetRef);
+  const target = text(targetRef.name);
   const autoscaler = text(map(spec.autoscalerRef).name);
   const { metadata } = object;
   return {
@@ -65,7 +68,7 @@ export function viewCanary(object: KubernetesObject, ours: string): CanaryView {
     status: digest(status),
     statusByOthers: writtenByOthers(object, ours, (subresource) => subresource === 'status'),
     target,
-    targetKind: text(map(spec.targetRef).kind),
+    targetKind: targetKindOf({ kind: text(targetRef.kind), apiVersion: text(targetRef.apiVersion) }),
     apex: text(map(spec.service).name) || target,
     ...(autoscaler === '' ? {} : { autoscaler }),
     phase: text(status.phase),
@@ -162,6 +165,28 @@ export function generatedChange(
   if (before.content === after.content) return undefined;
   // Whoever only removes fields is not among the writers; but then we have not written since, either.
   return after.byOthers || before.writtenAt === after.writtenAt ? 'changed' : undefined;
+}
+
+/** What is kept of a Knative Service: where its traffic goes, and what has become of its revisions. */
+export interface KnativeView extends GeneratedView {
+  /** Digest of the newest revision's name and of the newest that is ready. */
+  readonly revisions: string;
+}
+
+export function viewKnativeService(object: KubernetesObject, ours: string): KnativeView {
+  const { traffic } = map(object.spec);
+  const { latestCreatedRevisionName, latestReadyRevisionName } = map(object.status);
+  return {
+    ...viewGenerated({ ...object, spec: { traffic } }, ours),
+    revisions: digest([latestCreatedRevisionName, latestReadyRevisionName]),
+  };
+}
+
+/** Why a change of a Knative Service deserves a hint: a new revision, one that became ready, or traffic that somebody else moved. */
+export function knativeChange(before: KnativeView | undefined, after: KnativeView | undefined): string | undefined {
+  if (after && (before === undefined || before.uid !== after.uid)) return 'created';
+  if (after && before?.revisions !== after.revisions) return 'revision';
+  return generatedChange(before, after);
 }
 
 /**

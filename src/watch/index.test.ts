@@ -33,7 +33,7 @@ function cluster(missing: readonly string[], ...objects: object[]): Kubernetes {
         : memory.list(resource, namespace, query),
     watch: (resource: Resource, _namespace, _query, onEvent, signal) =>
       new Promise((resolve) => {
-        streams.set(resource.kind, onEvent);
+        streams.set(`${resource.apiVersion} ${resource.kind}`, onEvent);
         signal.addEventListener('abort', () => resolve(), { once: true });
       }),
   };
@@ -60,7 +60,7 @@ function emit(type: WatchEvent['type'], object: KubernetesObject, manager = 'kub
   version += 1;
   const managedFields = [{ manager, time: `2026-05-04T09:12:${version % 60}Z` }];
   const metadata = { ...object.metadata, resourceVersion: String(version), managedFields };
-  streams.get(object.kind)!({ type, object: { ...object, metadata } });
+  streams.get(`${object.apiVersion} ${object.kind}`)!({ type, object: { ...object, metadata } });
 }
 
 const canary = (name: string, spec: object = {}, status: object = {}): KubernetesObject => ({
@@ -165,6 +165,30 @@ describe('watching a cluster', () => {
     emit('MODIFIED', service('a-canary', 'y'), 'kubectl');
     emit('DELETED', service('a-canary', 'y'));
     expect(hints).toEqual(['shop/a ← watch/service', 'shop/a ← watch/service']);
+  });
+
+  it('a Knative Service hints by its revisions and its traffic, and not by its template', async () => {
+    const targetRef = { apiVersion: 'serving.knative.dev/v1', kind: 'Service', name: 'a' };
+    const knative = (image: string, [created, ready]: readonly string[], percent = 0): KubernetesObject => ({
+      apiVersion: 'serving.knative.dev/v1',
+      kind: 'Service',
+      metadata: { name: 'a', namespace: 'shop', uid: 'uid-knative' },
+      spec: { template: { image }, traffic: [{ latestRevision: true, percent }] },
+      status: { latestCreatedRevisionName: created, latestReadyRevisionName: ready },
+    });
+    start(cluster([], canary('a', { targetRef }), knative('1', ['a-1', 'a-1'])));
+    await listed();
+    emit('MODIFIED', knative('2', ['a-1', 'a-1']), 'kubectl');
+    expect(hints).toEqual([]);
+    emit('MODIFIED', knative('2', ['a-2', 'a-1']), 'controller');
+    emit('MODIFIED', knative('2', ['a-2', 'a-2']), 'controller');
+    emit('MODIFIED', knative('2', ['a-2', 'a-2'], 10), 'serin');
+    expect(hints).toHaveLength(2);
+    emit('MODIFIED', knative('2', ['a-2', 'a-2'], 50), 'kubectl');
+    expect(hints).toEqual(Array(3).fill('shop/a ← watch/service'));
+    // What Kubernetes calls a Service is not what this Canary has as target.
+    emit('MODIFIED', service('a-2', 'y'), 'kubectl');
+    expect(hints).toHaveLength(3);
   });
 
   it('a Canary made later owns what was there before it', async () => {

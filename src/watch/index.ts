@@ -8,10 +8,12 @@ import type { Hint } from '../workflows/messages.ts';
 import {
   canaryChange,
   generatedChange,
+  knativeChange,
   viewCanary,
   viewDaemonSet,
   viewDeployment,
   viewGenerated,
+  viewKnativeService,
   workloadChange,
   type CanaryView,
   type WorkloadView,
@@ -83,10 +85,11 @@ export function createWatches(options: WatchOptions): Watches {
     resource: Resource,
     keep: (object: KubernetesObject) => T,
     deserves: (before: T | undefined, after: T | undefined) => string | undefined,
+    kind = resource.kind,
   ) =>
     reflect(cluster, resource, keep, ({ key, before, after, resourceVersion }) => {
       const [space = '', name = ''] = key.split('/');
-      const owners = ownership.canariesOf(resource.kind, space, name);
+      const owners = ownership.canariesOf(kind, space, name);
       if (owners.length === 0 || deserves(before, after) === undefined) return;
       for (const canary of owners) hintOne(canary, resource.kind, name, resourceVersion);
     });
@@ -142,6 +145,7 @@ export function createWatches(options: WatchOptions): Watches {
     },
   );
   const generated = (object: KubernetesObject) => viewGenerated(object, fieldManager);
+  const knative = (object: KubernetesObject) => viewKnativeService(object, fieldManager);
   const required = [
     canaries,
     reflectWorkloads(resources.deployments, viewDeployment),
@@ -154,6 +158,7 @@ export function createWatches(options: WatchOptions): Watches {
     reflectOwned(mesh, resources.destinationRules, generated, generatedChange),
     reflectOwned(mesh, resources.httpRoutes, generated, generatedChange),
     reflectOwned(kubernetes, resources.scaledObjects, generated, generatedChange),
+    reflectOwned(kubernetes, resources.knativeServices, knative, knativeChange, 'Knative Service'),
     ...(options.configTracking ? [resources.configMaps, resources.secrets].map(reflectConfigs) : []),
   ];
   const all: readonly Reflector<unknown>[] = [...required, ...optional];

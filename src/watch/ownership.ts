@@ -46,6 +46,8 @@ export function createOwnership(): Ownership {
 /** What a Canary reads or generates, as pairs of kind and name. @see Flagger, names in pkg/canary and pkg/router */
 function objectsOf({ target, targetKind, apex, autoscaler }: CanaryView): readonly (readonly [string, string])[] {
   if (target === '') return [];
+  // Everything in one, and nothing generated.
+  if (targetKind === 'Knative Service') return [[targetKind, target]];
   return [
     ['Deployment', target],
     ['Deployment', `${target}-primary`],

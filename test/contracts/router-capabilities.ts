@@ -88,13 +88,13 @@ export function matchingContract(create: CreateRouter, world: CreateWorld): void
 
     it('follows a Canary that becomes an A/B test, and one that ceases to be', async () => {
       const { router, canary, audiences, edited } = await ab();
-      await router.ensure(edited, start);
+      await router.ensure(edited!, start);
       expect(await router.drift(canary)).not.toEqual([]);
       await router.ensure(canary, testing);
       expect((await audiences()).others.canary).toBeUndefined();
-      await router.ensure(edited, { primary: 90, canary: 10 });
-      expect(await router.drift(edited)).toEqual([]);
-      expect(await router.getWeights(edited)).toEqual({ primary: 90, canary: 10 });
+      await router.ensure(edited!, { primary: 90, canary: 10 });
+      expect(await router.drift(edited!)).toEqual([]);
+      expect(await router.getWeights(edited!)).toEqual({ primary: 90, canary: 10 });
     });
   });
 }
@@ -174,10 +174,10 @@ export function affinityContract(create: CreateRouter, world: CreateWorld, { wit
     it('takes the rules away together with the setting', async () => {
       const { router, canary, edited, rules } = await sticky();
       await router.ensure(canary, { primary: 70, canary: 30, cookies });
-      expect(await router.drift(edited)).not.toEqual([]);
-      await router.ensure(edited, { primary: 70, canary: 30 });
+      expect(await router.drift(edited!)).not.toEqual([]);
+      await router.ensure(edited!, { primary: 70, canary: 30 });
       expect((await rules()).map(({ cookie }) => cookie)).toEqual([undefined]);
-      expect(await router.drift(edited)).toEqual([]);
+      expect(await router.drift(edited!)).toEqual([]);
     });
 
     if (withPrimary) {
@@ -224,7 +224,7 @@ export function takeoverContract(create: CreateRouter, world: CreateWorld): void
       const before = (await route())!;
       await router.ensure(canary, start);
       await tamper();
-      await router.ensure(edited, { primary: 90, canary: 10 });
+      await router.ensure(edited!, { primary: 90, canary: 10 });
       await router.revert(canary);
       const after = (await route())!;
       expect(after.spec).toEqual(before.spec);

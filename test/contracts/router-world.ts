@@ -15,6 +15,10 @@ export interface RouterWorld {
   readonly impossible?: { readonly canary: Canary; readonly field: string };
   /** Names of all generated objects, as `<Kind> <name>`, in no particular order. Empty when there are none. */
   readonly objects: readonly string[];
+  /** Puts what has to be there before the router into the cluster. */
+  prepare?(): Promise<void>;
+  /** Reverting takes all that was made back; otherwise it goes away with the Canary. */
+  readonly leavesNothing?: true;
   /** All generated objects that exist, straight from the API server. */
   stored(): Promise<readonly KubernetesObject[]>;
 
@@ -28,8 +32,8 @@ export interface RouterWorld {
 
 /** A route that divides traffic by weight. */
 export interface Split {
-  /** The Canary of the world after its author changed something that the route shows. */
-  readonly edited: Canary;
+  /** The Canary of the world after its author changed something that the route shows, if it can show anything. */
+  readonly edited?: Canary;
   /** The object with the weights, straight from the API server. */
   route(): Promise<KubernetesObject | undefined>;
   /** The weights as they are written in the rule that divides; undefined where no weight is written. */

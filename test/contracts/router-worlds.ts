@@ -1,2 +1,2 @@
 export { canaryOf, shopWith } from './canaries.ts';
-export { routerWorlds } from './worlds/index.ts';
+export { openWorld, routerWorlds } from './worlds/index.ts';

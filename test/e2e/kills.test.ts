@@ -256,7 +256,8 @@ describe('a change that comes while the one is down who should hear of it', () =
     ),
   )('(%s): an image that is %s meanwhile is released when it is back, and once', async (victim, how) => {
     const app = apps.get(`${victim} ${how}`)!;
-    const image = () => app.diary.primaryImages().map((name) => name.replace(/^.*:(3[^@]*)(@.*)?$/, '$1'));
+    // Tags alone: a registry has a port, and a digest may begin like a version.
+    const image = () => app.diary.primaryImages().map((name) => /[^/:@]+:([^/@]+)(@|$)/.exec(name)?.[1]);
     await app.told('Promotion completed!', 90_000);
     await app.phase('Succeeded');
     // A second release, if there were one, would have begun by now.

@@ -2,6 +2,7 @@ import { expect, it } from '@jest/globals';
 import { resources, type KubernetesObject } from '../../src/clients/kubernetes.ts';
 import { eventually, openStack } from '../support/cluster.ts';
 import { imageOf } from '../support/diary.ts';
+import { playKnative } from '../support/knative-controller.ts';
 import type { Podinfo } from '../support/podinfo.ts';
 import { ladder, replicas, wholeLadder, withPodinfo } from '../support/trouble.ts';
 
@@ -219,4 +220,60 @@ it.concurrent('a Service is released step by step, and its primary copy follows 
       expect((await read('podinfo-primary')).metadata.ownerReferences).toMatchObject([{ kind: 'Canary' }]);
     },
   );
+});
+
+it.concurrent('a Knative Service is released from revision to revision, and a broken one gets no traffic', async () => {
+  const { knativeServices } = resources;
+  const { apiVersion, kind } = knativeServices;
+  const image = (tag: string) => `stefanprodan/podinfo:${tag}`;
+  const template = (tag: string) => ({ spec: { containers: [{ name: 'user-container', image: image(tag) }] } });
+  const service = {
+    ...{ apiVersion, kind, metadata: { name: 'podinfo' } },
+    spec: { template: template('3.1.0'), traffic: [{ latestRevision: true, percent: 100 }] },
+  };
+  const spec = { provider: 'knative', targetRef: { apiVersion, kind, name: 'podinfo' }, service: undefined };
+  const edit = withSpec(spec, (objects) => [service, ...objects.filter((object) => !isKind('Deployment')(object))]);
+  await withPodinfo({ analysis: checks, edit }, async (podinfo) => {
+    const { cluster, namespace } = podinfo;
+    const knative = playKnative(cluster.kubernetes, namespace);
+    const read = async () => {
+      const { metadata, spec } = await cluster.read(knativeServices, namespace, 'podinfo');
+      const { traffic } = spec as { traffic: { percent: number; revisionName?: string }[] };
+      return {
+        primary: metadata.annotations?.['flagger.app/primary-revision'],
+        traffic: traffic.map(({ revisionName = 'latest', percent }) => `${revisionName} ${percent}`),
+      };
+    };
+    const release = (tag: string) =>
+      cluster.kubernetes.patch(knativeServices, namespace, 'podinfo', { spec: { template: template(tag) } });
+    try {
+      await podinfo.phase('Initialized');
+      const initial = { primary: 'podinfo-00001', traffic: ['latest 0', 'podinfo-00001 100'] };
+      expect(await read()).toEqual(initial);
+
+      await release('3.1.1');
+      await eventually('weight 20', async () => (await read()).traffic[0] === 'latest 20', 60_000);
+      expect(await read()).toEqual({ primary: 'podinfo-00001', traffic: ['latest 20', 'podinfo-00001 80'] });
+      await podinfo.phase('Succeeded');
+      const promoted = { primary: 'podinfo-00002', traffic: ['latest 0', 'podinfo-00002 100'] };
+      expect(await read()).toEqual(promoted);
+      for (const weight of [10, 20, 30, 40, 50])
+        expect(podinfo.diary.events()).toContain(`Advance podinfo.${namespace} canary weight ${weight}`);
+
+      await release('3.1.2-broken');
+      await podinfo.told(
+        `W Knative Revision podinfo-00003.${namespace} is not ready (ContainerMissing: no such image)`,
+      );
+      expect(await read()).toEqual(promoted);
+
+      await release('3.1.3');
+      await eventually('weight 20', async () => (await read()).traffic[0] === 'latest 20', 60_000);
+      await release('3.1.4');
+      await podinfo.told(`New revision detected! Restarting analysis for podinfo.${namespace}`);
+      await podinfo.phase('Succeeded');
+      expect(await read()).toEqual({ primary: 'podinfo-00005', traffic: ['latest 0', 'podinfo-00005 100'] });
+    } finally {
+      await knative.close();
+    }
+  });
 });

@@ -7,7 +7,7 @@ import { routers } from '../../src/activities/routers/index.ts';
 import { istio } from '../../src/activities/routers/istio.ts';
 import { resources, type Kubernetes, type KubernetesObject } from '../../src/clients/kubernetes.ts';
 import { routerContract } from '../contracts/router.ts';
-import { canaryOf, routerWorlds, shopWith } from '../contracts/router-worlds.ts';
+import { canaryOf, openWorld, routerWorlds, shopWith } from '../contracts/router-worlds.ts';
 import { connect } from '../support/cluster.ts';
 import { memoryKubernetes } from '../support/memory-kubernetes.ts';
 import { testDeps } from '../support/shop.ts';
@@ -23,7 +23,7 @@ for (const [provider, create] of routers) {
   const capabilities = routerWorlds.get(provider)!(testDeps(memoryKubernetes()), 'prod');
   routerContract(provider, create, capabilities, async () => {
     const { namespace, uid } = await owner();
-    return routerWorlds.get(provider)!(deps(), namespace, uid);
+    return openWorld(provider, deps(), namespace, uid);
   });
 }
 

@@ -48,8 +48,12 @@ export function memoryKubernetes(...objects: object[]): MemoryKubernetes {
     if (verb !== 'put') writes.push(`${verb} ${object.kind} ${object.metadata.name}`);
     return copy(stored);
   };
-  const existing = (resource: Resource, namespace: string | undefined, name: string) => {
+  const find = (resource: Resource, namespace: string | undefined, name: string) => {
     const found = store.get(key(resource.kind, namespace, name));
+    return found && isOf(resource, found) ? found : undefined;
+  };
+  const existing = (resource: Resource, namespace: string | undefined, name: string) => {
+    const found = find(resource, namespace, name);
     if (!found) throw failure('NotFound', `${resource.plural} "${name}" not found`);
     return found;
   };
@@ -73,7 +77,7 @@ export function memoryKubernetes(...objects: object[]): MemoryKubernetes {
     get(resource, namespace, name) {
       return attempt(() => {
         meet('get', resource.kind);
-        return copy(store.get(key(resource.kind, namespace, name)));
+        return copy(find(resource, namespace, name));
       });
     },
     list(resource, namespace, query = {}) {
@@ -81,7 +85,7 @@ export function memoryKubernetes(...objects: object[]): MemoryKubernetes {
         meet('list', resource.kind);
         const items = [...store.values()].filter(
           (object) =>
-            object.kind === resource.kind &&
+            isOf(resource, object) &&
             (namespace === undefined || object.metadata.namespace === namespace) &&
             isSelected(object, query.labelSelector),
         );
@@ -136,6 +140,11 @@ export function resourceOf(kind: string): Resource {
   const found = Object.values(resources).find((resource) => resource.kind === kind);
   if (!found) throw new Error(`no resource of kind ${kind}`);
   return found;
+}
+
+/** Two products have Services. Versions do not matter: a resource is served in all it has. */
+function isOf(resource: Resource, { apiVersion, kind }: KubernetesObject): boolean {
+  return kind === resource.kind && apiVersion.split('/').at(-2) === resource.apiVersion.split('/').at(-2);
 }
 
 function attempt<T>(work: () => T): Promise<T> {

@@ -1,3 +1,4 @@
+import { isKnativeService } from '../../schemas/targets.ts';
 import type { QueryModel } from './template.ts';
 
 /**
@@ -34,8 +35,8 @@ export interface Observed {
 export function observedProvider({ spec }: Observed, meshProvider: string): string {
   const fallback = meshProvider.includes('crossover') ? 'crossover' : meshProvider;
   const provider = spec.provider ? (meshProvider.includes('linkerd') ? 'linkerd' : spec.provider) : fallback;
-  const { kind, apiVersion } = spec.targetRef;
-  return kind === 'Service' && apiVersion !== 'serving.knative.dev/v1' ? `${provider}:service` : provider;
+  const { targetRef } = spec;
+  return targetRef.kind === 'Service' && !isKnativeService(targetRef) ? `${provider}:service` : provider;
 }
 
 /** A selector list: labels, with the filter that leaves out failures marked, and whether it ends in a comma. */

@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { resources } from '../../clients/kubernetes.ts';
 import { maskUrl } from '../../clients/url.ts';
 import { failureType, messageOf } from '../../errors.ts';
 import type { Canary, CanaryMetric } from '../../schemas/canary.ts';
@@ -129,8 +130,6 @@ async function modelOf(deps: TemplateDeps, canary: Canary, { kind, metric }: Che
   };
 }
 
-const knativeServices = { apiVersion: 'serving.knative.dev/v1', kind: 'Service', plural: 'services' };
-
 /** What `route` means in a query: with Knative the revision that was created last. */
 async function routeOf(deps: TemplateDeps, canary: Canary): Promise<string | Omit<Failure, 'name'>> {
   const { metadata, spec } = canary;
@@ -140,7 +139,7 @@ async function routeOf(deps: TemplateDeps, canary: Canary): Promise<string | Omi
     return { failure, error: `Error fetching Knative service ${metadata.namespace}/${target} ${why}` };
   };
   try {
-    const service = await deps.kubernetes.get(knativeServices, metadata.namespace, target);
+    const service = await deps.kubernetes.get(resources.knativeServices, metadata.namespace, target);
     if (!service) return refuse('unusable', `services.serving.knative.dev "${target}" not found`);
     const status = service['status'] as { latestCreatedRevisionName?: string } | undefined;
     return status?.latestCreatedRevisionName ?? '';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { routerContract } from '../../../test/contracts/router.ts';
-import { routerWorlds } from '../../../test/contracts/router-worlds.ts';
+import { openWorld, routerWorlds } from '../../../test/contracts/router-worlds.ts';
 import { memoryKubernetes } from '../../../test/support/memory-kubernetes.ts';
 import { testDeps } from '../../../test/support/shop.ts';
 import { routerNames } from '../../schemas/providers.ts';
@@ -9,8 +9,8 @@ import { routerFor, routers } from './index.ts';
 const memoryDeps = () => testDeps(memoryKubernetes());
 
 for (const [provider, create] of routers) {
-  const world = () => routerWorlds.get(provider)!(memoryDeps(), 'prod');
-  routerContract(provider, create, world(), () => Promise.resolve(world()));
+  const capabilities = routerWorlds.get(provider)!(memoryDeps(), 'prod');
+  routerContract(provider, create, capabilities, () => openWorld(provider, memoryDeps(), 'prod'));
 }
 
 describe('the index of routers', () => {

@@ -2,6 +2,7 @@ import { failure } from '../../errors.ts';
 import type { Deps } from '../deps.ts';
 import { gatewayApiV1, gatewayApiV1Beta1 } from './gateway-api.ts';
 import { istio } from './istio.ts';
+import { knative } from './knative.ts';
 import { kubernetes } from './kubernetes.ts';
 import type { CreateRouter, Router } from './router.ts';
 
@@ -11,6 +12,7 @@ export const routers: ReadonlyMap<string, CreateRouter> = new Map([
   ['gatewayapi:v1', gatewayApiV1],
   ['gatewayapi:v1beta1', gatewayApiV1Beta1],
   ['kubernetes', kubernetes],
+  ['knative', knative],
 ]);
 
 /**

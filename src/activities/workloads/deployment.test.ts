@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { memoryKubernetes, type MemoryKubernetes } from '../../../test/support/memory-kubernetes.ts';
 import {
   byShop,
@@ -405,6 +406,17 @@ describe('scaling the target', () => {
     kubernetes.failNext('patch', 'Deployment', failure('Conflict', 'modified'));
     await workload(kubernetes).scaleToZero(shopCanary());
     expect((kubernetes.peek('Deployment', 'shop') as Loose).spec.replicas).toBe(0);
+  });
+
+  it('parks it once more when its autoscaler, which had decided before, has the last word', async () => {
+    const kubernetes = memoryKubernetes(shopDeployment({ replicas: 3 }));
+    const autoscalerRef = { apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', name: 'shop' };
+    const parking = workload(kubernetes).scaleToZero(shopCanary({ autoscalerRef }));
+    while (kubernetes.writes.length === 0) await sleep(1);
+    (kubernetes.peek('Deployment', 'shop') as Loose).spec.replicas = 2;
+    await parking;
+    expect((kubernetes.peek('Deployment', 'shop') as Loose).spec.replicas).toBe(0);
+    expect(kubernetes.writes).toEqual(['patch Deployment shop', 'patch Deployment shop']);
   });
 
   it('parks it, and writes nothing when it is parked', async () => {

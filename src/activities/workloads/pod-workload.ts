@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { resources } from '../../clients/kubernetes.ts';
 import { failure, failureType, messageOf } from '../../errors.ts';
 import type { Canary } from '../../schemas/canary.ts';
@@ -23,6 +24,14 @@ import {
 import { createPromotedTemplates } from './promoted-template.ts';
 import { fullName, isInitializing } from './target.ts';
 import type { Workload } from './workload.ts';
+
+/**
+ * When to look again after a target with an autoscaler was parked. An HPA controller that had decided on replicas by then
+ * writes them all the same, for it tries again after a conflict; from then on it sees zero, and keeps away.
+ *
+ * @see Kubernetes, pkg/controller/podautoscaler/horizontal.go
+ */
+const lateWritersMs = [100, 400] as const;
 
 /** Targets that make pods after a template. What their kinds have of their own is data. @see engine spec 10 and 11 */
 export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
@@ -75,11 +84,12 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
     },
 
     async scaleToZero(canary) {
-      await retryOnConflict(async () => {
-        const target = await readTarget(canary);
-        if (kind.replicas(target) === 0) return;
-        await during(kind.words.park(fullName(canary, target.metadata.name)), () => write(target, kind.park(0)));
-      });
+      const wrote = await park(canary);
+      if (!wrote || !canary.spec.autoscalerRef) return;
+      for (const waitMs of lateWritersMs) {
+        await sleep(waitMs);
+        await park(canary);
+      }
     },
 
     async scaleUp(canary) {
@@ -96,6 +106,16 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
       await retryOnConflict(() => revertOnce(canary));
     },
   };
+
+  /** Whether there was anything to park. */
+  async function park(canary: Canary): Promise<boolean> {
+    return retryOnConflict(async () => {
+      const target = await readTarget(canary);
+      if (kind.replicas(target) === 0) return false;
+      await during(kind.words.park(fullName(canary, target.metadata.name)), () => write(target, kind.park(0)));
+      return true;
+    });
+  }
 
   /** @see engine spec 10.8 */
   async function revertOnce(canary: Canary): Promise<void> {

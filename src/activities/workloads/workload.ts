@@ -53,6 +53,8 @@ export interface Workload {
 export interface WorkloadView {
   /** Undefined for a target that has no pods of its own, such as a Service. */
   readonly pods: Pods | undefined;
+  /** The primary is a part of the target, and no object that could be missing. */
+  readonly primaryIsPart?: true;
   /** Generated objects of this kind of target that are missing or differ, as `<Kind> <name>`; the primary excepted. */
   readonly drift?: readonly string[];
   readonly target: ObservedWorkload;
