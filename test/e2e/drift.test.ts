@@ -12,10 +12,24 @@ import { ladder, openReleases, replicas, withPodinfo, type Releases } from '../s
  * minutes, and a Canary at rest has no workflow at all.
  */
 let releases: Releases;
+let atRest: Podinfo;
+let waiting: Podinfo;
+// Side by side: autoscalers take their time to find that two pods are needed.
 beforeAll(async () => {
   releases = await openReleases();
+  [atRest, waiting] = await Promise.all([openPodinfo({ interval: '10m' }), openPodinfo({ interval: '10m' })]);
+  await Promise.all(
+    [atRest, waiting].map(async (podinfo) => {
+      await podinfo.phase('Initialized');
+      await podinfo.told('Initialization done!');
+      await primaryIsScaled(podinfo);
+    }),
+  );
 });
-afterAll(() => releases.close());
+afterAll(async () => {
+  await Promise.all([atRest, waiting].map((podinfo) => podinfo.close()));
+  await releases.close();
+});
 
 const withinMs = 3_000;
 
@@ -120,13 +134,9 @@ async function primaryIsScaled(podinfo: Podinfo): Promise<void> {
 
 describe('a Canary at rest', () => {
   let podinfo: Podinfo;
-  beforeAll(async () => {
-    podinfo = await openPodinfo({ interval: '10m' });
-    await podinfo.phase('Initialized');
-    await podinfo.told('Initialization done!');
-    await primaryIsScaled(podinfo);
+  beforeAll(() => {
+    podinfo = atRest;
   });
-  afterAll(() => podinfo.close());
 
   it('has had few runs: what Serin writes is no reason to look again', async () => {
     expect((await releases.runs(podinfo)).length).toBeLessThanOrEqual(4);
@@ -222,15 +232,12 @@ describe('a release that waits ten minutes for its next check', () => {
   let podinfo: Podinfo;
   let runs: readonly string[];
   beforeAll(async () => {
-    podinfo = await openPodinfo({ interval: '10m' });
-    await podinfo.phase('Initialized');
-    await primaryIsScaled(podinfo);
+    podinfo = waiting;
     await podinfo.setImage('3.1.1');
     await podinfo.weight(10);
     await eventually('the status says so', async () => (await podinfo.canary()).status?.canaryWeight === 10);
     runs = await releases.runs(podinfo);
   });
-  afterAll(() => podinfo.close());
 
   it.each([...generated, ...edits].map(title))('has its $what put back, with its weights', async (disturbance) => {
     const told = podinfo.diary.events().length;
@@ -271,28 +278,29 @@ describe('a release that waits ten minutes for its next check', () => {
   const isNoReadiness = (event: string) => !event.includes(' not ready: ');
 });
 
-describe('a weight that someone changes at a step', () => {
-  it('Q53: is put back, and its own weight is judged over a whole interval again', async () => {
-    await withPodinfo({ interval: '4s' }, async (podinfo) => {
-      await podinfo.phase('Initialized');
-      await podinfo.setImage('3.1.1');
-      await podinfo.weight(20);
-      await sleep(2_000);
-      await setWeights(podinfo, 50, 50);
-      await podinfo.told('W Traffic weights were changed to 50/50 by someone else, restoring 80/20', withinMs);
-      await podinfo.phase('Succeeded');
-      expect(ladder(podinfo)).toEqual([0, 10, 20, 50, 20, 30, 40, 50, 0]);
-      const [restored, next] = podinfo.diary.weights().slice(4, 6);
-      expect(next!.at - restored!.at).toBeGreaterThanOrEqual(3_900);
-    });
-  });
-});
+describe('side by side', () => {
+  it.concurrent(
+    'Q53: a weight that someone changes at a step is put back, and its own weight is judged over a whole interval again',
+    async () => {
+      await withPodinfo({ interval: '4s' }, async (podinfo) => {
+        await podinfo.phase('Initialized');
+        await podinfo.setImage('3.1.1');
+        await podinfo.weight(20);
+        await sleep(2_000);
+        await setWeights(podinfo, 50, 50);
+        await podinfo.told('W Traffic weights were changed to 50/50 by someone else, restoring 80/20', withinMs);
+        await podinfo.phase('Succeeded');
+        expect(ladder(podinfo)).toEqual([0, 10, 20, 50, 20, 30, 40, 50, 0]);
+        const [restored, next] = podinfo.diary.weights().slice(4, 6);
+        expect(next!.at - restored!.at).toBeGreaterThanOrEqual(3_900);
+      });
+    },
+  );
 
-describe('a namespace that is deleted', () => {
-  it.each([
+  it.concurrent.each([
     ['at rest', false],
     ['in the middle of a release', true],
-  ])('takes a Canary %s with it, and leaves no workflow behind', async (_, releasing) => {
+  ])('a namespace that is deleted takes a Canary %s with it, and leaves no workflow behind', async (_, releasing) => {
     await withPodinfo({ interval: '10m' }, async (podinfo) => {
       const { cluster, namespace } = podinfo;
       await podinfo.phase('Initialized');
