@@ -1,6 +1,16 @@
-import { chmodSync, closeSync, copyFileSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { setPriority } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { signalGroup, spawnGuarded } from './guard.ts';
 import { programOnPath } from './programs.ts';
 
@@ -11,7 +21,14 @@ export type Recipe =
   /** etcd's server, whose module points at its siblings by relative path. */
   | { readonly kind: 'go-etcd'; readonly version: string }
   /** A module whose own go.mod and go.sum pin every dependency: built where it lies in the module cache. */
-  | { readonly kind: 'go-module'; readonly module: string; readonly version: string; readonly package: string }
+  | {
+      readonly kind: 'go-module';
+      readonly module: string;
+      readonly version: string;
+      readonly package: string;
+      /** For a server that listens everywhere and has no setting for it: what to write instead in one of its files. */
+      readonly instead?: { readonly file: string; readonly text: string; readonly by: string };
+    }
   /** A file of a module, taken as it is. */
   | { readonly kind: 'go-file'; readonly module: string; readonly version: string; readonly file: string }
   /** A program inside a Python wheel. */
@@ -53,7 +70,7 @@ async function follow(recipe: Recipe, output: string, job: Job): Promise<void> {
       const args = [
         'build',
         '-C',
-        folder,
+        recipe.instead ? edited(folder, recipe.instead, job) : folder,
         '-mod=readonly',
         '-buildvcs=false',
         '-trimpath',
@@ -79,6 +96,18 @@ async function follow(recipe: Recipe, output: string, job: Job): Promise<void> {
     case 'deb':
       return unpackDebianPackage(recipe.package, recipe.file, output, job);
   }
+}
+
+/** A copy of a module with another text in one file; the module cache is not to be written to. */
+function edited(folder: string, { file, text, by }: { file: string; text: string; by: string }, job: Job): string {
+  const copy = join(job.scratch, basename(folder));
+  cpSync(folder, copy, { recursive: true, force: true });
+  const path = join(copy, file);
+  const before = readFileSync(path, 'utf8');
+  if (!before.includes(text)) throw new Error(`${job.label}: ${file} has no ${text} to replace`);
+  chmodSync(path, 0o644);
+  writeFileSync(path, before.replaceAll(text, by));
+  return copy;
 }
 
 /**

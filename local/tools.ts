@@ -77,6 +77,19 @@ export const tools = {
     program: 'hey',
     recipe: { kind: 'deb', package: 'hey', file: 'usr/bin/hey' },
   },
+  // To move Canaries from it to Serin and back.
+  flagger: {
+    version: '1.43.0',
+    env: 'SERIN_FLAGGER',
+    program: 'flagger',
+    recipe: {
+      kind: 'go-module',
+      module: 'github.com/fluxcd/flagger',
+      version: '1.43.0',
+      package: './cmd/flagger',
+      instead: { file: 'pkg/server/server.go', text: '":" + port', by: '"127.0.0.1:" + port' },
+    },
+  },
   'istio-crds': crds('SERIN_ISTIO_CRDS', 'istio.io/api', '1.31.4', 'kubernetes/customresourcedefinitions.gen.yaml'),
   // The experimental channel: it has all that the standard one has, and CORS.
   'gateway-api-crds': crds(

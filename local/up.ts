@@ -33,7 +33,7 @@ ready after ${((Date.now() - since) / 1000).toFixed(1)} s; Ctrl-C ends it
   logs         ${stack.directory}
   control      curl -X POST ${description.control}/servers/kube-apiserver/kill   (then …/restart)
 
-Tests use it instead of one of their own after: export SERIN_TEST_STACK="$(cat ${file})"`);
+Tests use it instead of their own with npm run test:e2e -- --maxWorkers 1, after: export SERIN_TEST_STACK="$(cat ${file})"`);
   await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   console.error('\nending');
   await control.close();

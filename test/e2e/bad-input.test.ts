@@ -142,7 +142,7 @@ const atCreation: readonly Case[] = [
     reason: 'InvalidSpec',
     says: () =>
       'invalid canary spec: spec.provider: the provider contour is not supported yet; use one of istio, gatewayapi:v1, ' +
-      'gatewayapi:v1beta1, kubernetes',
+      'gatewayapi:v1beta1, kubernetes, knative',
     cure: editing({ provider: 'istio' }),
   },
   {
@@ -269,7 +269,7 @@ const inTheMiddle: readonly Mishap[] = [
     reason: 'InvalidSpec',
     says: () =>
       'invalid canary spec: spec.provider: the provider contour is not supported yet; use one of istio, gatewayapi:v1, ' +
-      'gatewayapi:v1beta1, kubernetes',
+      'gatewayapi:v1beta1, kubernetes, knative',
     befalls: editing({ provider: 'contour' }),
     cure: editing({ provider: null }),
   },

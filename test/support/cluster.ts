@@ -73,7 +73,14 @@ export function openStack(env: NodeJS.ProcessEnv = process.env): RemoteStack {
 
 function describedStack(env: NodeJS.ProcessEnv): StackDescription {
   if (!env.SERIN_TEST_STACK) throw new Error('SERIN_TEST_STACK is not set: this test belongs to the level e2e');
-  return JSON.parse(env.SERIN_TEST_STACK) as StackDescription;
+  const described = JSON.parse(env.SERIN_TEST_STACK) as StackDescription | StackDescription[];
+  if (!Array.isArray(described)) return described;
+  const stack = described[Number(env.JEST_WORKER_ID ?? '1') - 1];
+  if (!stack)
+    throw new Error(
+      `SERIN_TEST_STACK describes ${described.length} stacks, none for Jest's process ${env.JEST_WORKER_ID}`,
+    );
+  return stack;
 }
 
 /** The resource of an object by its apiVersion and kind; for kinds we do not know, the plural is the kind with an s. */

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { auditFlags } from '../../local/audit.ts';
-import { serveControl } from '../../local/control.ts';
+import { serveControl, type StackDescription } from '../../local/control.ts';
 import { planPushRoute, startSerin } from '../../local/serin.ts';
 import { startStack, type Stack } from '../../local/stack.ts';
 import { createKubernetes, loadKubeConfig } from '../../src/clients/kubernetes.ts';
@@ -12,20 +12,27 @@ import { serinUsers } from './serin-users.ts';
 import { atTeardown, say } from './teardown.ts';
 
 /**
- * The whole local stack with worker, starter and load tester, once, for all end-to-end tests. `SERIN_TEST_STACK` describes it as JSON; `openCluster` and
- * `openStack` (cluster.ts) read it. Servers are killed and started again through the stack's control interface, so a test
- * can do that from whichever process Jest runs it in. A stack of `node local/up.ts` is used instead when
- * `SERIN_TEST_STACK` describes it already.
+ * The whole local stack with worker, starter and load tester, once for each process that Jest runs end-to-end tests in:
+ * they kill servers, and mostly wait. `SERIN_TEST_STACK` describes them as a JSON list; `openCluster` and `openStack`
+ * (cluster.ts) read it. Servers are killed and started again through the control interface of a stack. The one of
+ * `node local/up.ts` is used instead when `SERIN_TEST_STACK` describes it already; then `--runInBand` is needed.
  */
-export default async function setUp(): Promise<void> {
+export default async function setUp({ maxWorkers }: { readonly maxWorkers: number }): Promise<void> {
   if (process.env.SERIN_TEST_STACK) return;
+  const stacks = Array.from({ length: maxWorkers }, (_, index) =>
+    startOne(maxWorkers === 1 ? say : (line) => say(`${index + 1}: ${line}`)),
+  );
+  process.env.SERIN_TEST_STACK = JSON.stringify(await Promise.all(stacks));
+}
+
+async function startOne(progress: (line: string) => void): Promise<StackDescription> {
   const directory = mkdtempSync(join(tmpdir(), 'serin-e2e-'));
   atTeardown(() => rm(directory, { recursive: true, force: true }));
   const route = await planPushRoute();
   const stack = await startStack({
     ports: { registry: route.registryPort },
     pushListeners: [route.listener],
-    progress: say,
+    progress,
     directory,
     users: serinUsers,
     // So that a test can tell what Serin asks for from what controllers and tests do.
@@ -42,7 +49,7 @@ export default async function setUp(): Promise<void> {
   stack.scrape('serin', serin.metrics);
   const control = await serveControl(stack, serin);
   atTeardown(() => control.close());
-  process.env.SERIN_TEST_STACK = JSON.stringify(control.description);
+  return control.description;
 }
 
 /** Worker and starter get the rights that an installation gives them, and no others. */
