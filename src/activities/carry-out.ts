@@ -14,6 +14,7 @@ import { noMeters, type ReleaseMeters } from './meters.ts';
 import type { NotifyOptions } from './notify.ts';
 import type { Parts } from './parts.ts';
 import { rivalRemark } from './rival.ts';
+import { providers } from './routers/index.ts';
 import { canaryStatus, createWriteStatus, storedStatus } from './status.ts';
 
 /** @param key names the call: the same for all its retries */
@@ -173,7 +174,7 @@ export function createCarryOut(
   function unheeded(object: KubernetesObject): readonly string[] {
     const result = parseCanary(object);
     if ('problem' in result) return [];
-    return validate(result.canary, settings).flatMap(({ id, message }) =>
+    return validate(result.canary, { ...settings, providers }).flatMap(({ id, message }) =>
       id === 'duration-unreadable' ? [message] : [],
     );
   }

@@ -8,6 +8,7 @@ import type { CanaryRef } from './contract.ts';
 import type { Deps } from './deps.ts';
 import { hasFinalizer } from './finalizer.ts';
 import type { Parts } from './parts.ts';
+import { providers } from './routers/index.ts';
 import { settingsOf, settingsOfUnreadable } from './settings.ts';
 import { canaryStatus, stalledMessage, storedStatus } from './status.ts';
 import type { WorkloadView } from './workloads/workload.ts';
@@ -82,7 +83,7 @@ export function createObserve(deps: Deps, parts: Parts, sources: LookSources): O
   }
 
   function specProblem(canary: Canary): Problem | undefined {
-    const error = validate(canary, deps.settings).find(({ level }) => level === 'error');
+    const error = validate(canary, { ...deps.settings, providers }).find(({ level }) => level === 'error');
     return error && invalid(error.message);
   }
 

@@ -29,7 +29,7 @@ export function createParts(deps: Deps): Parts {
   const made = {
     workloads: makeAll(workloads, deps),
     autoscalers: makeAll(autoscalers, deps),
-    routers: makeAll(routers, deps),
+    routers: new Map([...routers].map(([name, { create }]) => [name, create(deps)])),
   };
   return {
     services: createServices(deps.kubernetes),

@@ -11,6 +11,7 @@ import {
   thresholdOf,
 } from '../schemas/defaults.ts';
 import { observedProvider } from './metrics/observers.ts';
+import { providers } from './routers/index.ts';
 import type { SessionAffinity } from '../schemas/canary-analysis.ts';
 import { parseDuration } from '../schemas/duration.ts';
 import { effectiveStrategy, splitsTraffic } from '../schemas/providers.ts';
@@ -32,7 +33,7 @@ export function settingsOf(canary: Canary, worker: WorkerSettings, sources: Sour
     skipAnalysis: isSkipped(canary),
     hasAutoscaler: autoscalerRef !== undefined,
     revertOnDeletion: revertsOnDeletion(canary),
-    splitsTraffic: splitsTraffic(canary, worker.meshProvider),
+    splitsTraffic: splitsTraffic(canary, { ...worker, providers }),
     parks: hasPodsOfItsOwn(targetRef.kind),
     progressDeadlineSeconds: progressDeadlineSeconds(canary),
     analysis: analysisSettings(canary, worker, sources.metricChecks(canary)),
@@ -89,7 +90,7 @@ export function settingsOfUnreadable(spec: unknown, worker: WorkerSettings): Set
 function analysisSettings(canary: Canary, worker: WorkerSettings, metrics: readonly MetricCheck[]): AnalysisSettings {
   const analysis = analysisOf(canary);
   const stepWeight = Math.max(0, analysis.stepWeight ?? 0);
-  const strategy = effectiveStrategy(canary, worker.meshProvider);
+  const strategy = effectiveStrategy(canary, { ...worker, providers });
   const { sessionAffinity } = analysis;
   return {
     strategy: strategy.name,

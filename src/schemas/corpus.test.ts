@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { corpus, type Manifest } from '../../test/corpus/manifests.ts';
 import { parseAlertProvider } from './alert-provider.ts';
+import { providers } from '../activities/routers/index.ts';
 import { parseCanary } from './canary.ts';
 import { parseMetricTemplate } from './metric-template.ts';
 import { unknownFields } from './parse.ts';
@@ -30,7 +31,9 @@ function judge({ object }: Manifest) {
         : parseCanary(object);
   if ('problem' in parsed) return { problem: parsed.problem, findings: [], unknown: [] };
   const findings =
-    'canary' in parsed ? validate(parsed.canary, { noCrossNamespaceRefs: false, meshProvider: 'istio' }) : [];
+    'canary' in parsed
+      ? validate(parsed.canary, { noCrossNamespaceRefs: false, meshProvider: 'istio', providers })
+      : [];
   const value = Object.values(parsed)[0] as { spec: unknown };
   return { findings, unknown: unknownFields(object, value) };
 }

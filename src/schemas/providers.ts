@@ -11,22 +11,20 @@ export interface Capabilities {
   readonly mirror: boolean | 'blue-green';
   /** Keeps users on one side by cookies, whatever else is asked for or where requests are not told apart. */
   readonly sessionAffinity: boolean | 'without-match';
+  /** What is left of it for a Canary with `appProtocol: tcp`, where that makes a difference. */
+  readonly overTcp?: Omit<Capabilities, 'overTcp'>;
 }
 
-const weightsAlone: Capabilities = { weights: true, match: false, mirror: false, sessionAffinity: false };
+/** Which provider carries out what. */
+export interface ProviderSettings {
+  /** Provider of a Canary that names none. */
+  readonly meshProvider: string;
+  /** What there is, by the name of `spec.provider`; a router says of itself what it can do. */
+  readonly providers: ReadonlyMap<string, Capabilities>;
+}
 
-const gatewayApi: Capabilities = { weights: true, match: true, mirror: 'blue-green', sessionAffinity: 'without-match' };
-
-const capabilities: Readonly<Record<string, Capabilities>> = {
-  istio: { weights: true, match: true, mirror: true, sessionAffinity: true },
-  'gatewayapi:v1': gatewayApi,
-  'gatewayapi:v1beta1': gatewayApi,
-  kubernetes: { weights: false, match: false, mirror: false, sessionAffinity: false },
-  knative: weightsAlone,
-};
-
-/** Names of the routers, as `spec.provider` gives them. */
-export const routerNames: readonly string[] = Object.keys(capabilities);
+/** Divides traffic, and nothing more. */
+export const weightsAlone: Capabilities = { weights: true, match: false, mirror: false, sessionAffinity: false };
 
 /** Flagger takes anything that begins like this for one of them. @see routers spec 2 */
 const prefixes = ['gatewayapi:v1beta1', 'gatewayapi:v1'] as const;
@@ -38,20 +36,18 @@ export function routerOf(canary: Canary, meshProvider: string): string {
 }
 
 /** What the router of a Canary can do for it, or undefined when there is no such router. */
-export function capabilitiesOf(canary: Canary, meshProvider: string): Capabilities | undefined {
-  const router = routerOf(canary, meshProvider);
+export function capabilitiesOf(
+  canary: Canary,
+  { meshProvider, providers }: ProviderSettings,
+): Capabilities | undefined {
+  const can = providers.get(routerOf(canary, meshProvider));
   const isTcp = canary.spec.service?.appProtocol?.toLowerCase() === 'tcp';
-  return router === 'istio' && isTcp ? weightsAlone : capabilities[router];
-}
-
-/** Names of the routers that can do this, for people. */
-export function routersThat(can: (capabilities: Capabilities) => boolean): string {
-  return routerNames.filter((name) => can(capabilities[name]!)).join(', ');
+  return isTcp && can?.overTcp ? can.overTcp : can;
 }
 
 /** Whether the provider can divide traffic. Without that a revision is tested beside the traffic, and promoted. */
-export function splitsTraffic(canary: Canary, meshProvider: string): boolean {
-  return capabilitiesOf(canary, meshProvider)?.weights ?? true;
+export function splitsTraffic(canary: Canary, settings: ProviderSettings): boolean {
+  return capabilitiesOf(canary, settings)?.weights ?? true;
 }
 
 export interface EffectiveStrategy {
@@ -62,9 +58,9 @@ export interface EffectiveStrategy {
 }
 
 /** The strategy a provider carries out for a Canary. @see engine spec 6, step 25 */
-export function effectiveStrategy(canary: Canary, meshProvider: string): EffectiveStrategy {
+export function effectiveStrategy(canary: Canary, settings: ProviderSettings): EffectiveStrategy {
   const { match = [], iterations = 0 } = analysisOf(canary);
-  if (splitsTraffic(canary, meshProvider)) {
+  if (splitsTraffic(canary, settings)) {
     return { name: strategyOf(canary), iterations: Math.max(0, iterations), remarks: [] };
   }
   return {

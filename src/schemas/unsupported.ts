@@ -1,6 +1,6 @@
 import type { Canary } from './canary.ts';
 import { analysisOf, providerOf } from './defaults.ts';
-import { capabilitiesOf, routerNames, routersThat, type Capabilities } from './providers.ts';
+import { capabilitiesOf, type Capabilities, type ProviderSettings } from './providers.ts';
 import { isKnativeService, knativeServing } from './targets.ts';
 import type { Finding } from './validate.ts';
 
@@ -10,12 +10,15 @@ import type { Finding } from './validate.ts';
  *
  * @see routers spec 20
  */
-export function unsupported(canary: Canary, { meshProvider }: { readonly meshProvider: string }): Finding[] {
+export function unsupported(canary: Canary, settings: ProviderSettings): Finding[] {
+  const { meshProvider, providers } = settings;
+  const providersThat = (can: (capabilities: Capabilities) => boolean) =>
+    [...providers].flatMap(([name, capabilities]) => (can(capabilities) ? [name] : [])).join(', ');
   const provider = providerOf(canary, meshProvider);
   const kinds = unsupportedKinds(canary, provider);
-  const can = capabilitiesOf(canary, meshProvider);
+  const can = capabilitiesOf(canary, settings);
   if (!can) {
-    const message = `spec.provider: the provider ${provider} is not supported yet; use one of ${routerNames.join(', ')}`;
+    const message = `spec.provider: the provider ${provider} is not supported yet; use one of ${providersThat(() => true)}`;
     return [...kinds, { id: 'unsupported-provider', level: 'error', field: 'spec.provider', message }];
   }
   const { match = [], mirror, sessionAffinity, iterations = 0 } = analysisOf(canary);
@@ -28,7 +31,7 @@ export function unsupported(canary: Canary, { meshProvider }: { readonly meshPro
       .replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
     level: 'error',
     field,
-    message: `${field}: ${who} cannot ${what}; remove it, or use ${isTcp ? 'HTTP, or ' : ''}one of ${routersThat(others)}`,
+    message: `${field}: ${who} cannot ${what}; remove it, or use ${isTcp ? 'HTTP, or ' : ''}one of ${providersThat(others)}`,
   });
   const found: Finding[] = [...kinds];
   // Without weights there is no canary strategy and no A/B testing; what is left out is told when a release begins.

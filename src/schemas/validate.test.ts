@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { analysing, canary as manifest, serving, type Json } from '../../test/corpus/admission.ts';
+import { providers } from '../activities/routers/index.ts';
 import { parseCanary } from './canary.ts';
 import { validate, type Finding, type ValidationSettings } from './validate.ts';
 
-const settings = { noCrossNamespaceRefs: false, meshProvider: 'istio' };
+const settings: ValidationSettings = { noCrossNamespaceRefs: false, meshProvider: 'istio', providers };
 
 function findings(object: Json, changed: Partial<ValidationSettings> = {}): readonly Finding[] {
   const parsed = parseCanary(object);

@@ -1,6 +1,7 @@
 import type { Canary } from './canary.ts';
 import { analysisOf, isSkipped, serviceNames, strategyOf } from './defaults.ts';
 import { stuckAt } from './ladder.ts';
+import type { ProviderSettings } from './providers.ts';
 import { isKnativeService } from './targets.ts';
 import { unsupported } from './unsupported.ts';
 import { warnings } from './warnings.ts';
@@ -17,10 +18,8 @@ export interface Finding {
   readonly message: string;
 }
 
-export interface ValidationSettings {
+export interface ValidationSettings extends ProviderSettings {
   readonly noCrossNamespaceRefs: boolean;
-  /** Provider of a Canary that names none. */
-  readonly meshProvider: string;
 }
 
 /** Labels and names of Services end here. */

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
+import { providers } from '../../src/activities/routers/index.ts';
 import { resources, type Kubernetes, type KubernetesObject, type Resource } from '../../src/clients/kubernetes.ts';
 import { messageOf } from '../../src/errors.ts';
 import { parseCanary } from '../../src/schemas/canary.ts';
@@ -137,7 +138,7 @@ describe('the parser', () => {
       const { stored } = await create(object);
       const parsed = parseCanary(stored);
       if ('problem' in parsed) throw new Error(`${object.metadata.name}: ${parsed.problem}`);
-      const errors = validate(parsed.canary, { noCrossNamespaceRefs: false, meshProvider: 'istio' });
+      const errors = validate(parsed.canary, { noCrossNamespaceRefs: false, meshProvider: 'istio', providers });
       expect(errors.filter(({ level, id }) => level === 'error' && !id.startsWith('unsupported-'))).toEqual([]);
     }
   });

@@ -19,7 +19,7 @@ beforeAll(async () => {
   kubernetes = await connect();
 });
 
-for (const [provider, create] of routers) {
+for (const [provider, { create }] of routers) {
   const capabilities = routerWorlds.get(provider)!(testDeps(memoryKubernetes()), 'prod');
   routerContract(provider, create, capabilities, async () => {
     const { namespace, uid } = await owner();
@@ -35,7 +35,7 @@ describe('Istio’s own schemas', () => {
     const { metadata } = recorded.canary;
     const { namespace, uid } = await owner(metadata.name);
     const canary = canaryOf({ ...recorded.canary, metadata: { ...metadata, namespace, uid } });
-    await istio(deps()).ensure(canary, start);
+    await istio.create(deps()).ensure(canary, start);
     for (const { kind, metadata, spec } of recorded.initialised) {
       expect((await stored(kind, namespace, metadata.name)).spec).toEqual(spec);
     }
@@ -47,12 +47,12 @@ describe('Istio’s own schemas', () => {
       connectionPool: { tcp: { maxConnections: 5, connectTimeout: '2s' } },
     };
     const canary = await shop({ trafficPolicy });
-    await istio(deps()).ensure(canary, start);
+    await istio.create(deps()).ensure(canary, start);
     for (const name of ['shop-primary', 'shop-canary']) {
       const { spec } = await stored('DestinationRule', canary.metadata.namespace, name);
       expect(spec).toEqual({ host: name, trafficPolicy });
     }
-    expect(await istio(deps()).drift(canary)).toEqual([]);
+    expect(await istio.create(deps()).drift(canary)).toEqual([]);
   });
 
   it('accept everything that a Canary may say about its routes', async () => {
@@ -68,8 +68,8 @@ describe('Istio’s own schemas', () => {
       corsPolicy: { allowOrigins: [{ exact: 'https://example.com' }], allowMethods: ['GET'], maxAge: '24h' },
       headers: { request: { add: { 'x-a': '1' } }, response: { remove: ['token'] } },
     });
-    await istio(deps()).ensure(canary, start);
-    expect(await istio(deps()).drift(canary)).toEqual([]);
+    await istio.create(deps()).ensure(canary, start);
+    expect(await istio.create(deps()).drift(canary)).toEqual([]);
     const { spec } = await stored('VirtualService', canary.metadata.namespace, 'shop');
     expect(spec).toMatchObject({
       http: [
@@ -87,30 +87,30 @@ describe('Istio’s own schemas', () => {
 
   it('BC-32: let delegation take hosts and gateways away', async () => {
     const canary = await shop({ hosts: ['shop.example.com'], gateways: ['ingress/public'] });
-    await istio(deps()).ensure(canary, start);
+    await istio.create(deps()).ensure(canary, start);
     const delegate = await shop({ delegation: true }, canary);
-    expect(await istio(deps()).drift(delegate)).toEqual(['VirtualService shop']);
-    await istio(deps()).ensure(delegate, start);
+    expect(await istio.create(deps()).drift(delegate)).toEqual(['VirtualService shop']);
+    await istio.create(deps()).ensure(delegate, start);
     const { spec } = await stored('VirtualService', canary.metadata.namespace, 'shop');
     expect(spec).not.toHaveProperty('gateways');
     expect((spec as { hosts?: string[] }).hosts ?? []).toEqual([]);
-    expect(await istio(deps()).drift(delegate)).toEqual([]);
+    expect(await istio.create(deps()).drift(delegate)).toEqual([]);
   });
 
   it('let TCP routes be replaced by HTTP ones', async () => {
     const canary = await shop({ appProtocol: 'TCP', match: [{ port: 8080 }] });
-    await istio(deps()).ensure(canary, start);
-    await istio(deps()).setWeights(canary, { primary: 60, canary: 40 });
-    expect(await istio(deps()).getWeights(canary)).toEqual({ primary: 60, canary: 40 });
+    await istio.create(deps()).ensure(canary, start);
+    await istio.create(deps()).setWeights(canary, { primary: 60, canary: 40 });
+    expect(await istio.create(deps()).getWeights(canary)).toEqual({ primary: 60, canary: 40 });
     const http = await shop({}, canary);
-    await istio(deps()).ensure(http, { primary: 60, canary: 40 });
+    await istio.create(deps()).ensure(http, { primary: 60, canary: 40 });
     const { spec } = await stored('VirtualService', canary.metadata.namespace, 'shop');
     expect(Object.keys(spec as object).sort()).toEqual(['gateways', 'hosts', 'http']);
   });
 
   it('refuse a value that Istio does not allow, which is an invalid spec', async () => {
     const canary = await shop({ timeout: 'soon' });
-    await expect(istio(deps()).ensure(canary, start)).rejects.toMatchObject({
+    await expect(istio.create(deps()).ensure(canary, start)).rejects.toMatchObject({
       type: 'InvalidSpec',
       message: expect.stringMatching(
         /^reconcileVirtualService failed: VirtualService shop\..* create error: .*timeout/,
@@ -120,7 +120,7 @@ describe('Istio’s own schemas', () => {
 
   it('drop a field that Istio does not have, which is an invalid spec and not a repair for ever', async () => {
     const canary = await shop({ trafficPolicy: { loadBalancer: { simple: 'RANDOM', noSuchField: true } } });
-    await expect(istio(deps()).ensure(canary, start)).rejects.toMatchObject({
+    await expect(istio.create(deps()).ensure(canary, start)).rejects.toMatchObject({
       type: 'InvalidSpec',
       message: expect.stringContaining('does not keep spec.trafficPolicy.loadBalancer.noSuchField'),
     });

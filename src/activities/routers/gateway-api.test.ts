@@ -4,7 +4,7 @@ import { memoryKubernetes, type MemoryKubernetes } from '../../../test/support/m
 import { testDeps } from '../../../test/support/shop.ts';
 import { gatewayApiV1, gatewayApiV1Beta1 } from './gateway-api.ts';
 import type { Rule } from './gateway-rules.ts';
-import type { Router } from './router.ts';
+import type { Router, RouterKind } from './router.ts';
 
 const start = { primary: 100, canary: 0 };
 const gatewayRefs = [{ name: 'public' }];
@@ -19,7 +19,7 @@ const versions = [
   ['TestGatewayAPIV1Beta1Router', gatewayApiV1Beta1, false],
 ] as const;
 
-function cluster(create: typeof gatewayApiV1 = gatewayApiV1): { kubernetes: MemoryKubernetes; router: Router } {
+function cluster({ create }: RouterKind = gatewayApiV1): { kubernetes: MemoryKubernetes; router: Router } {
   const kubernetes = memoryKubernetes();
   return { kubernetes, router: create(testDeps(kubernetes)) };
 }

@@ -2,12 +2,13 @@ import { resources, type KubernetesObject, type Resource } from '../../clients/k
 import { failure } from '../../errors.ts';
 import type { Canary } from '../../schemas/canary.ts';
 import { serviceNames } from '../../schemas/defaults.ts';
+import type { Capabilities } from '../../schemas/providers.ts';
 import type { Traffic } from '../../workflows/domain/observation.ts';
 import { rulesOf, serviceOf, type Version } from './gateway-rules.ts';
 import { assertReady, complete, ownedFields, weightsIn, withoutTraffic } from './gateway-spec.ts';
 import { apexMetadata } from './metadata.ts';
 import { createObjects, lostItems, lostRules, type Model, type Place } from './objects.ts';
-import type { CreateRouter } from './router.ts';
+import type { CreateRouter, RouterKind } from './router.ts';
 
 /**
  * The Gateway API: one HTTPRoute, whose backends carry the weights.
@@ -15,16 +16,21 @@ import type { CreateRouter } from './router.ts';
  * @see Flagger, pkg/router/gateway_api.go; the error texts are its own. Unlike there an HTTPRoute of somebody else's is
  *   kept in an annotation before it is taken over, and given back.
  */
-export const gatewayApiV1: CreateRouter = createGatewayApi({
+export const gatewayApiV1 = gatewayApi({
   apiVersion: 'gateway.networking.k8s.io/v1',
   isFull: true,
 });
 
 /** The same in the older version of the API, which knows less. @see routers spec 8 */
-export const gatewayApiV1Beta1: CreateRouter = createGatewayApi({
+export const gatewayApiV1Beta1 = gatewayApi({
   apiVersion: 'gateway.networking.k8s.io/v1beta1',
   isFull: false,
 });
+
+function gatewayApi(version: Version): RouterKind {
+  const can: Capabilities = { weights: true, match: true, mirror: 'blue-green', sessionAffinity: 'without-match' };
+  return { can, create: createGatewayApi(version) };
+}
 
 function createGatewayApi(version: Version): CreateRouter {
   const resource: Resource = { ...resources.httpRoutes, apiVersion: version.apiVersion };

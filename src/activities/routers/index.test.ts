@@ -3,19 +3,21 @@ import { routerContract } from '../../../test/contracts/router.ts';
 import { openWorld, routerWorlds } from '../../../test/contracts/router-worlds.ts';
 import { memoryKubernetes } from '../../../test/support/memory-kubernetes.ts';
 import { testDeps } from '../../../test/support/shop.ts';
-import { routerNames } from '../../schemas/providers.ts';
 import { routerFor, routers } from './index.ts';
 
 const memoryDeps = () => testDeps(memoryKubernetes());
 
-for (const [provider, create] of routers) {
+for (const [provider, { create }] of routers) {
   const capabilities = routerWorlds.get(provider)!(memoryDeps(), 'prod');
   routerContract(provider, create, capabilities, () => openWorld(provider, memoryDeps(), 'prod'));
 }
 
 describe('the index of routers', () => {
-  it('has a router for each provider of which it is said what it can do', () => {
-    expect(routerNames).toEqual([...routers.keys()]);
+  it.each([...routers])('%s is tried in all it says that it can do, and in nothing else', (provider, { can }) => {
+    const { split, matching, mirroring, affinity } = routerWorlds.get(provider)!(memoryDeps(), 'prod');
+    const tried = { weights: split, match: matching, mirror: mirroring, sessionAffinity: affinity };
+    for (const [what, world] of Object.entries(tried))
+      expect({ [what]: world !== undefined }).toEqual({ [what]: can[what as keyof typeof tried] !== false });
   });
 
   it('has a world to try each router in', () => {

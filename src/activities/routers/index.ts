@@ -1,13 +1,14 @@
 import { failure } from '../../errors.ts';
 import type { Deps } from '../deps.ts';
+import type { Capabilities } from '../../schemas/providers.ts';
 import { gatewayApiV1, gatewayApiV1Beta1 } from './gateway-api.ts';
 import { istio } from './istio.ts';
 import { knative } from './knative.ts';
 import { kubernetes } from './kubernetes.ts';
-import type { CreateRouter, Router } from './router.ts';
+import type { Router, RouterKind } from './router.ts';
 
 /** Routers by the name that `spec.provider`, or else the mesh provider setting, gives them. */
-export const routers: ReadonlyMap<string, CreateRouter> = new Map([
+export const routers: ReadonlyMap<string, RouterKind> = new Map([
   ['istio', istio],
   ['gatewayapi:v1', gatewayApiV1],
   ['gatewayapi:v1beta1', gatewayApiV1Beta1],
@@ -15,14 +16,17 @@ export const routers: ReadonlyMap<string, CreateRouter> = new Map([
   ['knative', knative],
 ]);
 
+/** What the providers can do, by name. */
+export const providers: ReadonlyMap<string, Capabilities> = new Map([...routers].map(([name, { can }]) => [name, can]));
+
 /**
  * The router of a provider.
  *
  * @throws `InvalidSpec` when there is none of that name; unlike in Flagger, nothing falls back to Istio
  */
 export function routerFor(provider: string, deps: Deps): Router {
-  const create = routers.get(provider);
-  if (create) return create(deps);
+  const kind = routers.get(provider);
+  if (kind) return kind.create(deps);
   const supported = [...routers.keys()].join(', ');
   throw failure('InvalidSpec', `unknown mesh router provider '${provider}' in spec.provider; supported: ${supported}`);
 }

@@ -15,7 +15,7 @@ const original = 'flagger.kubernetes.io/original-configuration';
 
 function cluster(...objects: object[]) {
   const kubernetes = memoryKubernetes(...objects);
-  return { kubernetes, router: istio(testDeps(kubernetes)) };
+  return { kubernetes, router: istio.create(testDeps(kubernetes)) };
 }
 
 function virtualService(spec: object, metadata: object = {}) {
@@ -106,7 +106,7 @@ describe('creating', () => {
   it('puts everything into the mesh and owns nothing there when that is another cluster', async () => {
     const kubernetes = memoryKubernetes();
     const mesh = { ...memoryKubernetes(), server: 'https://mesh:6443' };
-    await istio({ ...testDeps(kubernetes), mesh }).ensure(canary(), start);
+    await istio.create({ ...testDeps(kubernetes), mesh }).ensure(canary(), start);
     expect(kubernetes.writes).toEqual([]);
     expect(mesh.writes).toHaveLength(3);
     expect(route(mesh).metadata.ownerReferences).toBeUndefined();
@@ -424,7 +424,7 @@ describe('what people read when the API server refuses', () => {
         .warmup;
       return create(resource, stored);
     };
-    const router = istio(testDeps(kubernetes));
+    const router = istio.create(testDeps(kubernetes));
     const asked = canary({ trafficPolicy: { loadBalancer: { simple: 'RANDOM', warmup: { duration: '30s' } } } });
     await expect(router.ensure(asked, start)).rejects.toMatchObject({
       type: 'InvalidSpec',

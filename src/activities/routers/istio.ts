@@ -1,6 +1,7 @@
 import { resources } from '../../clients/kubernetes.ts';
 import type { Canary } from '../../schemas/canary.ts';
 import { serviceNames } from '../../schemas/defaults.ts';
+import { weightsAlone } from '../../schemas/providers.ts';
 import type { Traffic } from '../../workflows/domain/observation.ts';
 import { during } from '../attempts.ts';
 import type { Deps } from '../deps.ts';
@@ -15,14 +16,14 @@ import {
 } from './istio-spec.ts';
 import { apexMetadata } from './metadata.ts';
 import { createObjects, lostItems, lostRules, type Model, type Place, type Wanted } from './objects.ts';
-import type { CreateRouter } from './router.ts';
+import type { CreateRouter, RouterKind } from './router.ts';
 
 /**
  * Istio: a VirtualService that holds the weights, and a DestinationRule for each of its two destinations.
  *
  * @see Flagger, pkg/router/istio.go; the error texts are its own
  */
-export const istio: CreateRouter = (deps) => {
+const createIstio: CreateRouter = (deps) => {
   const objects = createObjects(model, deps);
   return {
     drift: async (canary) => objects.drift(canary, await wantedObjects(canary, { primary: 100, canary: 0 }, deps)),
@@ -89,3 +90,8 @@ async function wantedObjects(canary: Canary, traffic: Traffic, deps: Deps): Prom
 function routeOf(canary: Canary): Place {
   return { resource: resources.virtualServices, name: serviceNames(canary).apex };
 }
+
+export const istio: RouterKind = {
+  can: { weights: true, match: true, mirror: true, sessionAffinity: true, overTcp: weightsAlone },
+  create: createIstio,
+};

@@ -7,7 +7,7 @@ import { knative } from './knative.ts';
 const primary = 'flagger.app/primary-revision';
 const initializing = knativeCanary();
 const released = knativeCanary({ phase: 'Succeeded' });
-const router = (kubernetes: MemoryKubernetes) => knative(testDeps(kubernetes));
+const router = (kubernetes: MemoryKubernetes) => knative.create(testDeps(kubernetes));
 const annotated = (revision = 'podinfo-00001') => ({ annotations: { [primary]: revision } });
 const live = (kubernetes: MemoryKubernetes) => kubernetes.peek('Service', 'podinfo') as Loose;
 

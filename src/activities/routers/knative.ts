@@ -1,5 +1,6 @@
 import { failure } from '../../errors.ts';
 import type { Canary } from '../../schemas/canary.ts';
+import { weightsAlone } from '../../schemas/providers.ts';
 import type { Weights } from '../../workflows/domain/observation.ts';
 import { sameJson } from '../revision.ts';
 import {
@@ -15,7 +16,7 @@ import {
   type KnativeService,
   type TrafficTarget,
 } from '../knative/service.ts';
-import type { CreateRouter } from './router.ts';
+import type { CreateRouter, RouterKind } from './router.ts';
 
 /**
  * Divides the traffic of a Knative Service between its newest revision, the canary, and the one that its annotation
@@ -23,7 +24,7 @@ import type { CreateRouter } from './router.ts';
  *
  * @see routers spec 19; unlike in Flagger tags of other authors stay, without a share of the traffic
  */
-export const knative: CreateRouter = ({ kubernetes }) => ({
+const createKnative: CreateRouter = ({ kubernetes }) => ({
   async drift(canary) {
     const service = await readService(kubernetes, canary);
     const primary = primaryOf(service);
@@ -59,6 +60,8 @@ export const knative: CreateRouter = ({ kubernetes }) => ({
     await writeService(kubernetes, canary, live, { ...live, metadata: { ...live.metadata, annotations } });
   },
 });
+
+export const knative: RouterKind = { can: weightsAlone, create: createKnative };
 
 const start: Weights = { primary: 100, canary: 0 };
 

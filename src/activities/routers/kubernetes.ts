@@ -1,4 +1,4 @@
-import type { CreateRouter } from './router.ts';
+import type { CreateRouter, RouterKind } from './router.ts';
 
 /**
  * No mesh at all: the apex Service sends everybody to the primary, whatever is asked for. A canary is tested beside the
@@ -6,10 +6,15 @@ import type { CreateRouter } from './router.ts';
  *
  * @see routers spec 4; unlike in Flagger the answer does not depend on `status.iterations`
  */
-export const kubernetes: CreateRouter = () => ({
+const createNothing: CreateRouter = () => ({
   drift: () => Promise.resolve([]),
   ensure: () => Promise.resolve([]),
   getWeights: () => Promise.resolve({ primary: 100, canary: 0 }),
   setWeights: () => Promise.resolve(),
   revert: () => Promise.resolve(),
 });
+
+export const kubernetes: RouterKind = {
+  can: { weights: false, match: false, mirror: false, sessionAffinity: false },
+  create: createNothing,
+};

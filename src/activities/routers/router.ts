@@ -1,4 +1,5 @@
 import type { Canary } from '../../schemas/canary.ts';
+import type { Capabilities } from '../../schemas/providers.ts';
 import type { Traffic, Weights } from '../../workflows/domain/observation.ts';
 import type { Deps } from '../deps.ts';
 
@@ -49,3 +50,9 @@ export interface Router {
 }
 
 export type CreateRouter = (deps: Deps) => Router;
+
+/** A provider: what it can do, for Canaries to be checked against, and who does it. */
+export interface RouterKind {
+  readonly can: Capabilities;
+  readonly create: CreateRouter;
+}
