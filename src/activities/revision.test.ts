@@ -11,7 +11,7 @@ describe('the revision of a pod template', () => {
     expect(revisionOf(template)).toMatch(/^v1:[0-9a-f]{64}$/);
   });
 
-  it('stays what it is from release to release of Serin: a change here would start a release of everything', () => {
+  it('Q23: stays what it is from release to release of Serin: a change here would start a release of everything', () => {
     expect(revisionOf(template)).toBe('v1:1aa074946a684cc6be4cae0e43fdf7ebc478609becd755765e1cac4d7dd1acde');
   });
 

@@ -70,7 +70,7 @@ describe('the Services', () => {
     ]);
   });
 
-  it('are headless, and distribute traffic, when asked to', async () => {
+  it('TestServiceRouter_Create, TestServiceRouter_TrafficDistribution: are headless, and distribute traffic, when asked to', async () => {
     const kubernetes = await created(
       shopCanary({ service: { port: 80, headless: true, trafficDistribution: 'PreferClose' } }),
     );
@@ -79,7 +79,7 @@ describe('the Services', () => {
     }
   });
 
-  it('carry the metadata of the Canary, each its own', async () => {
+  it('TestServiceRouter_InitializeMetadata, _ReconcileMetadata: carry the metadata of the Canary, each its own', async () => {
     const canary = { labels: { tier: 'x' }, annotations: { note: 'y' } };
     const kubernetes = await created(shopCanary({ service: { port: 80, canary } }));
     expect(serviceOf(kubernetes, 'shop-canary').metadata).toMatchObject({
@@ -89,6 +89,30 @@ describe('the Services', () => {
     });
     expect(serviceOf(kubernetes, 'shop-primary').metadata.annotations).toEqual(guards);
     expect(serviceOf(kubernetes, 'shop-primary').metadata.labels).toEqual({ app: 'shop-primary' });
+  });
+
+  it('TestServiceRouter_Create: have a port called http and its application protocol, where nothing else is said', async () => {
+    const kubernetes = await created(shopCanary({ service: { port: 9898, appProtocol: 'http' } }));
+    const port = { name: 'http', port: 9898, targetPort: 9898, protocol: 'TCP', appProtocol: 'http' };
+    for (const name of ['shop', 'shop-primary', 'shop-canary'])
+      expect(serviceOf(kubernetes, name).spec.ports).toEqual([port]);
+  });
+
+  it('TestServiceRouter_Update: follow another name of the port', async () => {
+    const kubernetes = await created();
+    await ensureAll(kubernetes, shopCanary({ service: { port: 80, targetPort: 8080, portName: 'grpc' } }));
+    expect(serviceOf(kubernetes, 'shop-canary').spec.ports).toMatchObject([{ name: 'grpc', port: 80 }]);
+  });
+
+  it('TestServiceRouter_ReconcileMetadata: have the metadata of the apex, and what it is replaced by', async () => {
+    const apex = (team: string) =>
+      shopCanary({ service: { port: 80, apex: { labels: { team }, annotations: { team } } } });
+    const kubernetes = await created(apex('a'));
+    expect(serviceOf(kubernetes, 'shop').metadata).toMatchObject({ labels: { team: 'a' }, annotations: { team: 'a' } });
+    await ensureAll(kubernetes, apex('b'));
+    expect(serviceOf(kubernetes, 'shop').metadata).toMatchObject({ labels: { team: 'b' }, annotations: { team: 'b' } });
+    for (const name of ['shop-primary', 'shop-canary'])
+      expect(serviceOf(kubernetes, name).metadata.annotations).toEqual(guards);
   });
 
   it('need no second write', async () => {
@@ -120,7 +144,7 @@ describe('the Services', () => {
       'a guard of Flux',
       (service: Loose) => delete service.metadata.annotations['helm.toolkit.fluxcd.io/driftDetection'],
     ],
-  ])('are put back when somebody changes %s', async (_, change) => {
+  ])('TestServiceRouter_Undo: are put back when somebody changes %s', async (_, change) => {
     const kubernetes = await created();
     const before = structuredClone(serviceOf(kubernetes, 'shop-primary'));
     change(serviceOf(kubernetes, 'shop-primary'));
@@ -146,7 +170,7 @@ describe('the Services', () => {
     expect(await createServices(kubernetes).drift(shopCanary(), pods)).toEqual([]);
   });
 
-  it('keep unmanaged metadata and remove other foreign metadata', async () => {
+  it('TestServiceRouter_UnmanagedAnnotations, _UnmanagedLabels, _UnmanagedMetadata_AnnotationsAndLabels: keep unmanaged metadata and remove other foreign metadata', async () => {
     const unmanagedMetadata = { labels: ['kept', 'absent'], annotations: ['kept', 'set'] };
     const canary = shopCanary({
       service: { port: 80, unmanagedMetadata, apex: { annotations: { set: 'by the Canary', managed: 'm' } } },

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { closeServers, deadUrl, startServer, type FakeServer } from '../../test/support/fake-server.ts';
 import { createHttp } from '../clients/http.ts';
+import { webhookChecksum } from './checksum.ts';
 import { parseCanary, type Canary } from '../schemas/canary.ts';
 import type { HookCall } from '../workflows/domain/plan.ts';
 import { createCallEventHook, createCallHooks, eventHooksOf } from './webhooks.ts';
@@ -59,6 +60,18 @@ describe('a hook call (TestCallWebhook)', () => {
     const server = await startServer(() => ({}));
     await callOne({ url: server.url, metadata });
     expect(Object.keys(JSON.parse(server.requests[0]!.body))).toEqual(['name', 'namespace', 'phase', 'checksum']);
+  });
+
+  it('Q44: identifies by the status, which at confirm-rollout still tells the revision before', async () => {
+    const server = await startServer(() => ({}));
+    const statusOf = (lastAppliedSpec: string) => ({ lastAppliedSpec, lastPromotedSpec: 'v1:1' });
+    const hooks: HookCall[] = [{ name: 'test', type: 'confirm-rollout', phase: 'Initialized' }];
+    const asked = [{ name: 'test', type: 'confirm-rollout', url: server.url }];
+    for (const spec of ['v1:1', 'v1:2'])
+      await caller().call(canaryWith(asked, statusOf(spec)), hooks, 'first-no', 'run');
+    const sums = server.requests.map(({ body }) => (JSON.parse(body) as { checksum: string }).checksum);
+    expect(sums).toEqual(['v1:1', 'v1:2'].map((spec) => webhookChecksum(statusOf(spec))));
+    expect(new Set(sums).size).toBe(2);
   });
 
   it('counts tracked configs into the checksum', async () => {

@@ -68,7 +68,7 @@ it.each<[string, Json, string]>([
   ['iterations and an empty match', iterations(5, { match: [] }), 'blue-green'],
   ['iterations and a match', iterations(5, { match: [{ sourceLabels: { a: 'b' } }] }), 'ab-testing'],
   ['no iterations and a match', iterations(0, { match: [{ sourceLabels: { a: 'b' } }] }), 'canary'],
-])('calls a release by %s %s', (_, object, strategy) => {
+])('TestCanary_GetDeploymentStrategy: by %s', (_, object, strategy) => {
   expect(strategyOf(canary(object))).toBe(strategy);
 });
 

@@ -118,6 +118,45 @@ describe('refuses what cannot work', () => {
   });
 });
 
+describe('TestController_verifyCanary', () => {
+  const upstream = (namespace: string) =>
+    manifest({ upstreamRef: { apiVersion: 'gloo.solo.io/v1', kind: 'Upstream', name: 'up', namespace } });
+  const template = (namespace?: string) => metric({ templateRef: { name: 'errors', namespace } });
+  const alert = analysing({ alerts: [{ name: 'a', providerRef: { name: 'room', namespace: 'test' } }] });
+  const blocked = (what: string) => `can't access ${what}, cross-namespace references are blocked`;
+
+  it.each<[string, Json, string | undefined]>([
+    ['a Gloo upstream of another namespace', upstream('test'), blocked('gloo upstream up.test')],
+    ['a Gloo upstream of its own', upstream('default'), undefined],
+    ['a template of another namespace', template('test'), blocked('metric template errors.test')],
+    ['a template without a namespace', template(), undefined],
+    ['an alert provider of another namespace', alert, blocked('alert provider room.test')],
+    [
+      'Knative with a Deployment',
+      manifest({ provider: 'knative' }),
+      "can't use apps/v1/Deployment as target if provider is set to knative",
+    ],
+    [
+      'a Knative Service with Istio',
+      manifest({ provider: 'istio', targetRef: knative }),
+      "can't use istio provider with Knative Service as target",
+    ],
+    [
+      'a Knative Service with an autoscaler',
+      manifest({ provider: 'knative', targetRef: knative, autoscalerRef }),
+      "can't use autoscaler with Knative Service",
+    ],
+    ['a Knative Service', manifest({ provider: 'knative', targetRef: knative }), undefined],
+    [
+      'cookies of one name',
+      affinity({ cookieName: 'c', primaryCookieName: 'c' }),
+      "can't use the same cookie name for both primary and cookie name; please update them to be different",
+    ],
+  ])('%s', (_, object, message) => {
+    expect(errors(object, { noCrossNamespaceRefs: true }).at(0)?.message).toBe(message);
+  });
+});
+
 describe('refuses what this version or the provider cannot do, naming those that can', () => {
   const target = (kind: string) => manifest({ targetRef: { apiVersion: 'apps/v1', kind, name: 'shop' } });
   const by = (provider: string, analysis: Json, service: Json = {}) =>

@@ -5,6 +5,7 @@ import {
   condition,
   continueAsNew,
   isCancellation,
+  patched,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -27,6 +28,8 @@ export async function release(start: messages.ReleaseStart): Promise<Outcome> {
   let state: Release = start.carried ?? begin({ id: workflowInfo().runId, canary: start.canary, ...start.after });
   let doing = 'begins';
   let interrupt: (() => void) | undefined;
+  /** Messages on their way to people, one batch after the other. */
+  let sending: Promise<void> | undefined;
 
   const record = (event: Event): Progress => {
     const before = state;
@@ -45,6 +48,11 @@ export async function release(start: messages.ReleaseStart): Promise<Outcome> {
   return CancellationScope.nonCancellable(async () => {
     for (;;) {
       const action = decide(state, Date.now());
+      if (sending && (isLast(action) || workflowInfo().continueAsNewSuggested)) {
+        doing = 'waits until its messages are sent';
+        await sending;
+        continue;
+      }
       // Nothing may be awaited between this look at the state and a return: that is what makes hints impossible to lose.
       if (action.type === 'rest') return finished(state);
       if (action.type === 'start-over') {
@@ -66,6 +74,7 @@ export async function release(start: messages.ReleaseStart): Promise<Outcome> {
   /** Performs an action; a message may change `state` meanwhile. Nothing comes back when a message ended a wait. */
   async function act(action: Exclude<Action, { type: 'rest' | 'start-over' }>): Promise<Event | undefined> {
     if (action.type === 'wait') return waitFor(action);
+    if (action.type === 'notify' && patched('messages-beside')) return sendBeside(action);
     const decidedOn = state;
     try {
       if (!isInterruptible(action)) return overtaken(await perform(state, action));
@@ -87,6 +96,28 @@ export async function release(start: messages.ReleaseStart): Promise<Outcome> {
     }
   }
 
+  /**
+   * Sends messages while the release goes on: neither a judgment nor a way back waits for a slow receiver (Q48). From here
+   * on they are the activity's, which sends them again when its worker is lost; the run does not end before.
+   */
+  function sendBeside(action: Extract<Action, { type: 'notify' }>): Event {
+    const before = sending ?? Promise.resolve();
+    const mine: Promise<void> = before
+      .then(() => perform(state, action))
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          // People who cannot be reached must not hold up a release; its own events tell the same.
+          if (!(error instanceof ActivityFailure)) throw error;
+        },
+      )
+      .then(() => {
+        if (sending === mine) sending = undefined;
+      });
+    sending = mine;
+    return { type: 'notified', ids: action.notices.map(({ id }) => id), now: Date.now() };
+  }
+
   async function waitFor({ until, why }: Extract<Action, { type: 'wait' }>): Promise<Event | undefined> {
     const decidedOn = state;
     const changed = () => state !== decidedOn;
@@ -98,6 +129,10 @@ export async function release(start: messages.ReleaseStart): Promise<Outcome> {
     const early = await condition(changed, Math.max(1, until - Date.now()), { summary: why.slice(0, 200) });
     return early ? undefined : { type: 'woke', now: Date.now() };
   }
+}
+
+function isLast({ type }: Action): boolean {
+  return type === 'rest' || type === 'start-over';
 }
 
 function finished(state: Release): Outcome {

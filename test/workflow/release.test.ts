@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
@@ -52,6 +53,22 @@ describe('a release', () => {
     expect(cluster.replicas).toBe(0);
     expect(cluster.promotions).toEqual([]);
     expect(cluster.notices.map((notice) => notice.message)).toContain('Failed checks threshold reached 2');
+  });
+
+  it('Q48: waits for no slow receiver of its messages, and does not end before they are sent, in order', async () => {
+    const listeners = { alerts: true, events: true };
+    const cluster = stubCluster({ listeners });
+    cluster.revision = 'v1:2';
+    cluster.before = (activity) => sleep(activity === 'notify' ? 1_500 : 0);
+    const startedAt = Date.now();
+    await bench.whileWorking(cluster.activities, async () => (await bench.hint(bench.canary())).result());
+    const [first, , last] = cluster.weights;
+    expect(cluster.weights.map(({ canary }) => canary)).toEqual([10, 20, 30, 0]);
+    // Two intervals of a second, where each of three batches would have taken half as long again.
+    expect(last!.at - first!.at).toBeLessThan(2_900);
+    expect(first!.at - startedAt).toBeLessThan(1_400);
+    const told = cluster.notices.flatMap((notice) => (notice.kind === 'event' ? [notice.message] : []));
+    expect(told).toEqual(cluster.events);
   });
 
   it('costs one look when nothing has changed', async () => {

@@ -16,7 +16,7 @@ async function created(source = shopHpa(), prefixes = ['']) {
 }
 
 describe('the autoscaler of the primary', () => {
-  it('is what Flagger made in the recorded run', async () => {
+  it('Test_reconcilePrimaryHpa: is what Flagger made in the recorded run', async () => {
     const objects = recorded('initialised');
     const kubernetes = memoryKubernetes(objects.get('HorizontalPodAutoscaler podinfo'));
     await hpa(kubernetes).ensure(objects.get('Canary podinfo'), 'create');
@@ -29,7 +29,7 @@ describe('the autoscaler of the primary', () => {
     });
   });
 
-  it('scales the primary between the limits that the Canary sets', async () => {
+  it('Test_reconcilePrimaryHpaV2: scales the primary between the limits that the Canary sets', async () => {
     const kubernetes = memoryKubernetes(shopHpa({ behavior: { scaleDown: { stabilizationWindowSeconds: 60 } } }));
     const replicas = { ...hpaRef, primaryScalerReplicas: { minReplicas: 3, maxReplicas: 15 } };
     await hpa(kubernetes).ensure(shopCanary({ autoscalerRef: replicas }), 'create');
@@ -51,7 +51,7 @@ describe('the autoscaler of the primary', () => {
     expect(primaryOf(kubernetes).apiVersion).toBe('autoscaling/v2');
   });
 
-  it('BC-29: an edit of the source alone is drift, and an update copies it', async () => {
+  it('Test_reconcilePrimaryHpaV2, BC-29: an edit of the source alone is drift, and an update copies it', async () => {
     const kubernetes = await created();
     expect(await hpa(kubernetes).drift(canary)).toEqual([]);
     const source = kubernetes.peek('HorizontalPodAutoscaler', 'shop') as Loose;

@@ -115,7 +115,7 @@ describe('the ScaledObject of the primary', () => {
     expect(kubernetes.writes).toEqual([]);
   });
 
-  it('Q10: inherits no pause of the target’s', async () => {
+  it('Q10, BC-28: inherits no pause of the target’s', async () => {
     const annotations = {
       [paused]: '0',
       'autoscaling.keda.sh/paused': 'true',

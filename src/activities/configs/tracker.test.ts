@@ -105,7 +105,7 @@ describe('what is tracked', () => {
   it.each<[string, object]>([
     ['says disable', { metadata: { annotations: { 'flagger.app/config-tracking': 'disable' } } }],
     ['says disabled', { metadata: { annotations: { 'flagger.app/config-tracking': 'disabled' } } }],
-  ])('TestConfigIsDisabled: is nothing that %s', async (_, more) => {
+  ])('TestConfigIsDisabled, BC-19: is nothing that %s', async (_, more) => {
     const kubernetes = memoryKubernetes(configMap('settings', { a: '1' }, more));
     const tracked = await tracker(kubernetes).collect(canary, readsFrom('settings'));
     expect([...tracked.configs.keys()]).toEqual([]);

@@ -13,7 +13,7 @@ const renamed = (template: object, changes: Partial<Renaming> = {}) =>
   primaryTemplate(template, { ...renaming, ...changes }, 'id-1') as Loose;
 
 describe('the pod template of the primary', () => {
-  it('carries everything of the target, under another label and with an id of its own', () => {
+  it('TestMakePrimaryLabels: carries everything of the target, under another label and with an id of its own', () => {
     const template = {
       metadata: {
         creationTimestamp: null,

@@ -45,6 +45,28 @@ describe('revertOnDeletion', () => {
     expect(lines.slice(since).some((line) => line.kind === 'weights')).toBe(false);
   });
 
+  it('TestFinalizer_finalizeReturnsReadinessError: says why it waits, also once a deadline has passed, and keeps waiting', () => {
+    const broken = {
+      ready: false,
+      retriable: false,
+      rolledOut: false,
+      message: 'canary deployment shop.prod not ready: deployment "shop" exceeded its progress deadline',
+    } as const;
+    const found = observed({ phase: 'Terminating' }, {}, reverting);
+    const going: typeof found = {
+      ...found,
+      canary: { ...found.canary!, deleting: true, finalizer: true },
+      target: { ...found.target!, available: 0, readiness: broken },
+    };
+    const waiting = { ...lookedAt(going), reverted: 'target' as const };
+    const action = decide(waiting, 0);
+    const event = { type: 'Warning', message: `canary not ready during finalizing: ${broken.message}` };
+    expect(action).toMatchObject({
+      type: 'carry-out',
+      plan: { verb: 'tell', steps: [{ do: 'record-event', event }] },
+    });
+  });
+
   it('goes on where a lost worker left it', () => {
     const half = ({ status }: Readonly<State>) => status.phase === 'Terminating';
     const { lines, world } = timeline({
@@ -94,7 +116,7 @@ describe('revertOnDeletion', () => {
     });
   });
 
-  it('without it a Canary that is deleted is none of our business', () => {
+  it('Q26: without it a Canary that is deleted is none of our business, and the target stays at zero', () => {
     const found = observed({ phase: 'Succeeded' });
     const going = lookedAt({ ...found, canary: { ...found.canary!, deleting: true } });
     expect(decide(going, 0)).toEqual({ type: 'rest' });
