@@ -146,6 +146,15 @@ describe.each(versions)('%s', (_, create, isFull) => {
     expect(await router.drift(asked)).toEqual([]);
   });
 
+  it('_getSessionAffinityRouteRules/without primary cookie', async () => {
+    const { kubernetes, router } = cluster(create);
+    const asked = podinfo({}, { sessionAffinity: { cookieName: 'sid' } });
+    await router.ensure(asked, { primary: 90, canary: 10, cookies: { canary: 'sid=abcdefghij' } });
+    const { rules } = routeIn(kubernetes).spec;
+    expect(rules.map(weights)).toEqual([sides(0, 100), sides(90, 10)]);
+    expect(JSON.stringify(rules.at(-1)!.backendRefs.at(-1))).toContain('sid=abcdefghij; Max-Age=86400');
+  });
+
   it('_makeFilters: are the same every time, whatever the order of the author', async () => {
     const filtersOf = async (headers: object) => {
       const { kubernetes, router } = cluster(create);

@@ -26,7 +26,7 @@ function deployment(status: Deployment['status'], replicas?: number, generation 
 
 const all = (count: number) => ({ replicas: count, updatedReplicas: count, availableReplicas: count });
 
-describe('a Deployment', () => {
+describe('TestDeploymentController_isDeploymentReady: a Deployment', () => {
   it('is ready when all its pods are updated and available', () => {
     expect(deploymentReadiness(deployment({ ...all(2), conditions: [rolledOut] }, 2), rule)).toEqual({ ready: true });
   });
@@ -108,10 +108,13 @@ describe('a Deployment', () => {
     ${50}   | ${1}      | ${false}
     ${0}    | ${0}      | ${true}
     ${99}   | ${3}      | ${true}
-  `('of 4 updated pods with $available available at $percent % is ready: $ready', ({ percent, available, ready }) => {
-    const given = deployment({ replicas: 4, updatedReplicas: 4, availableReplicas: Number(available) }, 4);
-    expect(deploymentReadiness(given, { ...rule, thresholdPercent: Number(percent) }).ready).toBe(ready);
-  });
+  `(
+    '_readyThreshold: of 4 updated pods with $available available at $percent % is ready: $ready',
+    ({ percent, available, ready }) => {
+      const given = deployment({ replicas: 4, updatedReplicas: 4, availableReplicas: Number(available) }, 4);
+      expect(deploymentReadiness(given, { ...rule, thresholdPercent: Number(percent) }).ready).toBe(ready);
+    },
+  );
 
   it('needs what single precision makes of the percentage, as Flagger does', () => {
     const given = deployment({ replicas: 100, updatedReplicas: 100, availableReplicas: 57 }, 100);

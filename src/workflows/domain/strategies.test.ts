@@ -386,6 +386,22 @@ describe('an autoscaled primary', () => {
     expect(floors).toEqual(['shiftTraffic 1', 'promote 2', 'finish 0']);
   });
 
+  it('BC-02: has kept what it needs when the release is given up: traffic is back at once, and only then the canary goes', () => {
+    const { decisions, lines } = playCanary({
+      settings: settings({}, { hasAutoscaler: true }),
+      start: settled,
+      acts: [release('v1:2-err50', 1_000)],
+    });
+    const steps = decisions.flatMap(({ action }) => (action.type === 'carry-out' ? action.plan.steps : []));
+    const order = steps.flatMap((step) => {
+      if (step.do === 'ensure-autoscaler') return step.floor === undefined ? [] : [`floor ${step.floor}`];
+      if (step.do === 'set-weights') return [`canary ${step.weights.canary}`];
+      return step.do === 'scale-target' ? [`target ${step.to}`] : [];
+    });
+    expect(order).toEqual(['target up', 'floor 1', 'canary 10', 'canary 0', 'target zero', 'floor 0']);
+    expect(traffic(lines)).toEqual(['90/10', '100/0']);
+  });
+
   it('gets its floor back when somebody deletes its autoscaler in the middle', () => {
     const { decisions } = playCanary({
       settings: settings({}, { hasAutoscaler: true }),
