@@ -113,6 +113,20 @@ const eventsIn = async (kubernetes: MemoryKubernetes) =>
   );
 
 describe('writing a pushed image', () => {
+  it('changes the image of a DaemonSet just as well', async () => {
+    const daemonSet = { ...deployment('registry.example.com/shop/cart:1.0.0'), kind: 'DaemonSet' };
+    const spec = { targetRef: { apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'cart' } };
+    const kubernetes = cluster(canary({ spec }), daemonSet);
+    const change = { push: push('1.1.0'), digest: B };
+    expect(await activities(kubernetes).findTargets(change.push)).toEqual([ref]);
+    expect(await activities(kubernetes).writeImage(ref, change)).toMatchObject({ outcome: 'written' });
+    const { template } = kubernetes.peek('DaemonSet', 'cart')!.spec as typeof daemonSet.spec;
+    expect(template.spec.containers.map(({ image }) => image)).toEqual([
+      `registry.example.com/shop/cart:1.1.0@${B}`,
+      'side:1',
+    ]);
+  });
+
   it('changes the one image in the target, remembers what was accepted, and tells people', async () => {
     const kubernetes = cluster(canary(), deployment('registry.example.com/shop/cart:1.4.0'));
     const result = await activities(kubernetes).writeImage(ref, { push: push('1.4.2'), digest: B });
@@ -251,12 +265,12 @@ describe('writing a pushed image', () => {
   });
 
   it.each`
-    why                              | annotations                                             | spec                                                  | outcome
-    ${'updates are suspended'}       | ${{ ...policies(), 'serin.dev/image-suspend': 'true' }} | ${{}}                                                 | ${'unchanged'}
-    ${'the policy is gone'}          | ${{}}                                                   | ${{}}                                                 | ${'unchanged'}
-    ${'the policy cannot be read'}   | ${policies('glob:v1.*')}                                | ${{}}                                                 | ${'refused'}
-    ${'the target is no Deployment'} | ${policies()}                                           | ${{ targetRef: { kind: 'DaemonSet', name: 'cart' } }} | ${'refused'}
-    ${'the target does not exist'}   | ${policies()}                                           | ${{ targetRef: { kind: 'Deployment', name: 'x' } }}   | ${'refused'}
+    why                            | annotations                                             | spec                                                | outcome
+    ${'updates are suspended'}     | ${{ ...policies(), 'serin.dev/image-suspend': 'true' }} | ${{}}                                               | ${'unchanged'}
+    ${'the policy is gone'}        | ${{}}                                                   | ${{}}                                               | ${'unchanged'}
+    ${'the policy cannot be read'} | ${policies('glob:v1.*')}                                | ${{}}                                               | ${'refused'}
+    ${'the target has no pods'}    | ${policies()}                                           | ${{ targetRef: { kind: 'Service', name: 'cart' } }} | ${'refused'}
+    ${'the target does not exist'} | ${policies()}                                           | ${{ targetRef: { kind: 'Deployment', name: 'x' } }} | ${'refused'}
   `('writes nothing when $why: $outcome', async ({ annotations, spec, outcome }) => {
     const kubernetes = cluster(
       canary({ annotations: annotations as object, spec: spec as object }),

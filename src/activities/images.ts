@@ -1,4 +1,4 @@
-import { resources, type Kubernetes, type KubernetesObject } from '../clients/kubernetes.ts';
+import { resources, type Kubernetes, type KubernetesObject, type Resource } from '../clients/kubernetes.ts';
 import { failure } from '../errors.ts';
 import { gitOpsOwner } from '../images/gitops.ts';
 import {
@@ -29,6 +29,12 @@ export interface ImageDeps {
 
 /** Field manager of image updates. Apart from the worker's own, so that its one field can be left to it alone. */
 export const imageManager = 'serin-image';
+
+/** Kinds of target whose images are followed: those whose pod templates are Kubernetes' own. */
+const kinds: ReadonlyMap<string, Resource> = new Map<string, Resource>([
+  ['Deployment', resources.deployments],
+  ['DaemonSet', resources.daemonSets],
+]);
 
 /** The activities of the `imagePush` workflow. */
 export function createImageActivities({ kubernetes, receivers, settings }: ImageDeps): ImageActivities {
@@ -76,19 +82,16 @@ async function write(
   const { settings } = wanted;
   if (settings.suspended) return { outcome: 'unchanged', reason: 'image updates are suspended' };
 
-  const target = await targetOf(kubernetes, canary);
-  if (typeof target === 'string') return { outcome: 'refused', reason: target };
+  const found = await targetOf(kubernetes, canary);
+  if (typeof found === 'string') return { outcome: 'refused', reason: found };
+  const { target, resource } = found;
+  const what = `${resource.kind} ${target.metadata.name}`;
   const keel = [target.metadata.labels, target.metadata.annotations].some(
     (map) => map?.['keel.sh/policy'] !== undefined,
   );
-  if (keel)
-    return { outcome: 'refused', reason: `Deployment ${target.metadata.name} is updated by Keel (keel.sh/policy)` };
+  if (keel) return { outcome: 'refused', reason: `${what} is updated by Keel (keel.sh/policy)` };
 
-  const primary = await kubernetes.get(
-    resources.deployments,
-    canary.metadata.namespace,
-    `${target.metadata.name}-primary`,
-  );
+  const primary = await kubernetes.get(resource, canary.metadata.namespace, `${target.metadata.name}-primary`);
   const judged = judgments(canary, target, primary, settings, { push, digest }, receiver);
   if (judged.size === 0) return { outcome: 'unchanged', reason: 'no container follows this repository' };
 
@@ -99,12 +102,12 @@ async function write(
   if (owner !== undefined && settings.writeBack === 'auto')
     return {
       outcome: 'refused',
-      reason: `the image of Deployment ${target.metadata.name} belongs to ${owner}; change it there, or have ${owner} ignore it and set serin.dev/image-write-back: cluster`,
+      reason: `the image of ${what} belongs to ${owner}; change it there, or have ${owner} ignore it and set serin.dev/image-write-back: cluster`,
     };
 
   const patch = patchOf(target, judged, settings, push);
-  // Forced: until the first push the field belongs to whoever created the Deployment. The version guards the judgment.
-  if (patch !== undefined) await kubernetes.apply(resources.deployments, patch, imageManager, true);
+  // Forced: until the first push the field belongs to whoever created the target. The version guards the judgment.
+  if (patch !== undefined) await kubernetes.apply(resource, patch, imageManager, true);
   const reasons = [...judged].map(([container, judgment]) => `${container}: ${reasonOf(judgment)}`);
   if (changed.length > 0)
     return {
@@ -163,30 +166,35 @@ async function follows(
   push: ImagePush,
   receiver: Receiver,
 ): Promise<boolean> {
-  const target = await targetOf(kubernetes, canary);
-  if (typeof target === 'string') return false;
+  const found = await targetOf(kubernetes, canary);
+  if (typeof found === 'string') return false;
   return settings.policies.some(({ container }) => {
-    const image = imageOf(target, container);
+    const image = imageOf(found.target, container);
     return image !== undefined && isOfRepository(image, push.host, push.repository, canonicalFor(receiver));
   });
 }
 
-/** The Deployment a Canary points to, or why there is none. */
-async function targetOf(kubernetes: Kubernetes, canary: KubernetesObject): Promise<KubernetesObject | string> {
+/** What a Canary points to, or why there is nothing. */
+async function targetOf(
+  kubernetes: Kubernetes,
+  canary: KubernetesObject,
+): Promise<{ readonly target: KubernetesObject; readonly resource: Resource } | string> {
   const ref = (canary.spec as { targetRef?: { kind?: unknown; name?: unknown } } | undefined)?.targetRef;
   if (typeof ref?.name !== 'string') return 'the Canary names no target';
-  if ((ref.kind ?? 'Deployment') !== 'Deployment') return `image updates know Deployments, not ${String(ref.kind)}`;
-  const target = await kubernetes.get(resources.deployments, canary.metadata.namespace, ref.name);
-  return target ?? `Deployment ${ref.name} does not exist`;
+  const kind = typeof ref.kind === 'string' ? ref.kind : 'Deployment';
+  const resource = kinds.get(kind);
+  if (!resource) return `image updates know ${[...kinds.keys()].join(' and ')}, not ${kind}`;
+  const target = await kubernetes.get(resource, canary.metadata.namespace, ref.name);
+  return target ? { target, resource } : `${kind} ${ref.name} does not exist`;
 }
 
-function imageOf(deployment: KubernetesObject, container: string) {
-  return referenceOf(containersOf(deployment).find(([name]) => name === container)?.[1]);
+function imageOf(workload: KubernetesObject, container: string) {
+  return referenceOf(containersOf(workload).find(([name]) => name === container)?.[1]);
 }
 
-/** Names and images of a Deployment's containers. */
-function containersOf(deployment: KubernetesObject): readonly (readonly [string, string])[] {
-  const spec = deployment.spec as { template?: { spec?: { containers?: { name: string; image?: string }[] } } };
+/** Names and images of a workload's containers. */
+function containersOf(workload: KubernetesObject): readonly (readonly [string, string])[] {
+  const spec = workload.spec as { template?: { spec?: { containers?: { name: string; image?: string }[] } } };
   return (spec.template?.spec?.containers ?? []).map(({ name, image = '' }) => [name, image]);
 }
 

@@ -61,10 +61,11 @@ export function patchOf(
   const remembered = [desiredImages, failedImages].every((key) => before[key] === annotations[key]);
   if (kept.length === 0 || (remembered && !wrote)) return undefined;
 
+  const { apiVersion, kind } = target;
   const { name, namespace, resourceVersion } = target.metadata;
   return {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
+    apiVersion,
+    kind,
     metadata: { name, namespace, resourceVersion, annotations },
     spec: { template: { spec: { containers: images } } },
   };

@@ -540,6 +540,14 @@ describe('configuration that the pods read', () => {
     expect(idOf(primaryOf(kubernetes))).not.toBe(id);
   });
 
+  it('that is read no more is forgotten by the status', async () => {
+    const kubernetes = memoryKubernetes(shopDeployment());
+    const { target } = await workload(kubernetes).look(shopCanary());
+    expect(target.configs).toEqual({});
+    const off = createDeploymentWorkload(testDeps(kubernetes, { configTracking: false }));
+    expect((await off.look(shopCanary())).target).not.toHaveProperty('configs');
+  });
+
   it('that changes after it was analysed is not promoted', async () => {
     const kubernetes = await started();
     const { target } = await workload(kubernetes).look(shopCanary());

@@ -218,10 +218,10 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
     which: 'primary' | 'canary',
     tracked?: Tracked,
   ): Promise<ObservedWorkload> {
-    const configs = tracked?.checksums;
     return {
-      revision: revisionOf(kind.template(found), configs),
-      ...(configs ? { configs } : {}),
+      revision: revisionOf(kind.template(found), tracked?.checksums),
+      // That nothing is tracked any more is worth saying: the status forgets what was.
+      ...(tracked && settings.configTracking ? { configs: tracked.checksums ?? {} } : {}),
       replicas: kind.replicas(found),
       available: kind.available(found),
       readiness: await readinessOf(canary, found, which),

@@ -155,7 +155,7 @@ export interface ObservedWorkload {
   readonly revision: string;
   /**
    * Checksums of the ConfigMaps and Secrets that belong to the revision, by `configmap/<name>` and `secret/<name>`.
-   * Absent when they are not tracked.
+   * Empty when it has none, absent when they are not tracked.
    */
   readonly configs?: Readonly<Record<string, string>>;
   /** `spec.replicas`. */
