@@ -8,7 +8,7 @@ import { ladder, replicas, wholeLadder, withPodinfo } from '../support/trouble.t
 
 /*
  * Targets, routes and triggers beside the tutorial's, on a real API server. The cases mind their own namespaces and run
- * side by side.
+ * side by side; the worker is killed in the middle of all of them.
  */
 
 const checks = { metrics: [] };
@@ -36,6 +36,13 @@ function asDaemonSet(objects: object[]): object[] {
   });
 }
 
+/** Once, and at whatever moment the other cases have come to by then. */
+async function killWorker(): Promise<void> {
+  const worker = openStack().server('worker');
+  await worker.kill();
+  await worker.restart();
+}
+
 it.concurrent('a DaemonSet is released step by step, and has no pods between releases', async () => {
   const targetRef = { apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'podinfo' };
   await withPodinfo({ analysis: checks, edit: withSpec({ targetRef }, asDaemonSet) }, async (podinfo) => {
@@ -47,6 +54,8 @@ it.concurrent('a DaemonSet is released step by step, and has no pods between rel
     await eventually('the target has no pods', async () => (await pods('podinfo')) === 0);
     expect(await pods('podinfo-primary')).toBeGreaterThan(0);
     await setImage(podinfo, '3.1.1');
+    await podinfo.weight(20);
+    await killWorker();
     await podinfo.phase('Succeeded');
     expect(ladder(podinfo)).toEqual(wholeLadder);
     expect(imageOf(await read('podinfo-primary'))).toMatch(/:3\.1\.1$/);
@@ -145,6 +154,49 @@ it.concurrent.each([
       expect(podinfo.diary.events()).toContain(`Advance podinfo.${namespace} canary weight ${weight}`);
   });
 });
+
+it.concurrent.each<[string, object, readonly string[]]>([
+  [
+    'tells requests apart for an A/B test',
+    { iterations: 2, match: [{ headers: { 'x-user': { exact: 'insider' } } }] },
+    ['0/100 x-user', '100'],
+  ],
+  ['mirrors requests in blue/green', { iterations: 2, mirror: true }, ['100/0 mirrored']],
+  [
+    'keeps users where they are',
+    { stepWeight: 25, maxWeight: 50, sessionAffinity: { cookieName: 'sid' } },
+    ['0/100 Cookie', '75/25'],
+  ],
+])('gatewayapi:v1 %s, and promotes', async (_, analysis, seen) => {
+  const spec = { provider: 'gatewayapi:v1', service: { port: 9898, gatewayRefs: [{ name: 'public' }] } };
+  const plain = { stepWeight: undefined, maxWeight: undefined };
+  await withPodinfo({ analysis: { ...checks, ...plain, ...analysis }, edit: withSpec(spec) }, async (podinfo) => {
+    const { cluster, namespace } = podinfo;
+    const rules = async () => {
+      const { rules } = (await cluster.read(resources.httpRoutes, namespace, 'podinfo')).spec as { rules: HttpRule[] };
+      return rules.map(({ matches = [], backendRefs, filters = [] }) => {
+        const weights = backendRefs.map(({ weight }) => weight).join('/');
+        const conditions = matches.flatMap(({ headers = [] }) => headers.map(({ name }) => name));
+        const mirrors = filters.some(({ type }) => type === 'RequestMirror') ? ['mirrored'] : [];
+        return [weights, ...conditions, ...mirrors].join(' ');
+      });
+    };
+    await podinfo.phase('Initialized');
+    await podinfo.setImage('3.1.1');
+    await eventually(seen.join(', '), async () => (await rules()).join(', ') === seen.join(', '), 60_000);
+    await podinfo.phase('Succeeded');
+    const after = await rules();
+    expect(after.every((rule) => !rule.includes('mirrored'))).toBe(true);
+    expect(after.at(-1)).toMatch(/^100(\/0)?$/);
+    expect(await podinfo.image('podinfo-primary')).toMatch(/:3\.1\.1$/);
+  });
+});
+
+interface HttpRule {
+  readonly matches?: readonly { readonly headers?: readonly { readonly name: string }[] }[];
+  readonly backendRefs: readonly { readonly weight: number }[];
+  readonly filters?: readonly { readonly type: string }[];
+}
 
 it.concurrent(
   'a ScaledObject is copied for the primary, and is paused exactly while the target is parked',
