@@ -241,6 +241,24 @@ describe('watching a cluster', () => {
     });
   });
 
+  it('does not wait for what it may not list, and says so', async () => {
+    const watched = cluster([], canary('a'));
+    const refused: Kubernetes = {
+      ...watched,
+      list: (resource, namespace, query) =>
+        resource.plural === 'secrets'
+          ? Promise.reject(failure('Unauthorized', 'secrets is forbidden'))
+          : watched.list(resource, namespace, query),
+    };
+    const watches = start(refused, { startWithinMs: 60_000 });
+    await wait(200);
+    expect(hints).toEqual(['shop/a ← watch/start']);
+    expect(watches.readiness()).toEqual({
+      problems: [],
+      notes: ['secrets is not listed yet: secrets is forbidden'],
+    });
+  });
+
   it('is not ready without the CRDs of Canaries, and names them', async () => {
     const watches = start(cluster(['canaries']));
     await wait(150);

@@ -172,7 +172,7 @@ export function createWatches(options: WatchOptions): Watches {
 
   async function hintFromStart(signal: AbortSignal): Promise<void> {
     const deadline = Date.now() + startWithinMs;
-    const listed = () => all.every(({ state }) => state.synced || state.missing);
+    const listed = () => all.every(({ state }) => state.synced || state.missing || state.refused);
     while (!signal.aborted && !listed() && Date.now() < deadline) await pause(50, signal);
     if (signal.aborted) return;
     started = true;

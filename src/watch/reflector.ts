@@ -19,6 +19,8 @@ export interface ReflectorState {
   readonly synced: boolean;
   /** The API server does not know this resource. */
   readonly missing: boolean;
+  /** It does not let us list this resource: that takes a person, and waiting for it is in vain. */
+  readonly refused?: true;
   /** Why the latest attempt failed. */
   readonly problem?: string;
 }
@@ -129,7 +131,7 @@ export function createReflector<T>(options: ReflectorOptions<T>): Reflector<T> {
     }
     meters?.errors.inc({ resource: name });
     log.warn('watch failed', { resource: name, error: problem, failures });
-    state = { ...state, problem };
+    state = { ...state, problem, ...(failureType(error) === 'Unauthorized' ? { refused: true } : {}) };
     if (failures >= 2) version = '';
     return backoff();
   }
