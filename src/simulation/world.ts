@@ -1,5 +1,6 @@
 import { begin, decide, outcome } from '../workflows/domain/release.ts';
 import { evolve } from '../workflows/domain/evolve.ts';
+import type { Order } from '../workflows/domain/orders.ts';
 import type { HookAnswer, HookCall, PlanFailure, Reading, Step } from '../workflows/domain/plan.ts';
 import type { Action, Event, Outcome, Release } from '../workflows/domain/state.ts';
 import { doStep, observe } from './cluster.ts';
@@ -82,7 +83,9 @@ class Stage {
       if (action.type === 'rest' || action.type === 'start-over') {
         if (action.type === 'rest') this.outcomes.push(outcome(this.release));
         this.release =
-          action.type === 'start-over' ? this.begin(this.release.seen, this.release.dueAt || undefined) : undefined;
+          action.type === 'start-over'
+            ? this.begin(this.release.seen, this.release.dueAt || undefined, this.release.retried)
+            : undefined;
         continue;
       }
       const event = this.perform(action);
@@ -91,9 +94,9 @@ class Stage {
     return { lines: this.lines, outcomes: this.outcomes, world, decisions: this.decisions };
   }
 
-  private begin(seen: readonly string[] = [], dueAt?: number): Release {
+  private begin(seen: readonly string[] = [], dueAt?: number, retry?: Order): Release {
     this.runs += 1;
-    return begin({ id: `run-${this.runs}`, canary: { namespace: 'prod', name: 'shop' }, seen, dueAt });
+    return begin({ id: `run-${this.runs}`, canary: { namespace: 'prod', name: 'shop' }, seen, dueAt, retry });
   }
 
   private evolve(event: Event): void {
@@ -137,6 +140,8 @@ class Stage {
     act.do(world);
     if (act.forget && this.release) this.release = this.begin();
     if (act.order) {
+      // A retry is sent together with a start; any other order is about a release that runs.
+      if (act.order.kind === 'retry') this.release ??= this.begin();
       if (this.release) this.evolve({ type: 'ordered', ...act.order, now: world.now });
     } else if (act.hints !== false) this.hint();
   }

@@ -3,7 +3,7 @@ import type { Hint, Order, OrderKind } from './domain/orders.ts';
 import type { Progress } from './domain/progress.ts';
 import type { Release } from './domain/state.ts';
 
-export type { Hint, Order, OrderKind } from './domain/orders.ts';
+export type { Hint, Order, OrderAnswer, OrderKind } from './domain/orders.ts';
 export type { Progress } from './domain/progress.ts';
 
 /** Argument of the `release` workflow. Whoever starts one gives the Canary and nothing else. */
@@ -11,8 +11,8 @@ export interface ReleaseStart {
   readonly canary: { readonly namespace: string; readonly name: string };
   /** From the run this one continues: the whole release, when it only got long. */
   readonly carried?: Release;
-  /** Or, when a newer revision took its place, the hints it has seen and its next tick. */
-  readonly after?: { readonly seen: readonly string[]; readonly dueAt: number };
+  /** Or, when a newer revision took its place, the hints it has seen, its next tick, and an order that is not followed yet. */
+  readonly after?: { readonly seen: readonly string[]; readonly dueAt: number; readonly retry?: Order };
 }
 
 /** Workflow id of a Canary's releases. It is the lock: two releases of one Canary cannot run at once. */
@@ -29,6 +29,9 @@ export const orderSignals = {
   resume: defineSignal<[Order]>('resume'),
   promote: defineSignal<[Order]>('promote'),
   abort: defineSignal<[Order]>('abort'),
+  'set-weight': defineSignal<[Order]>('set-weight'),
+  'skip-step': defineSignal<[Order]>('skip-step'),
+  retry: defineSignal<[Order]>('retry'),
 } satisfies Record<OrderKind, unknown>;
 
 /** Orders as updates: the same, answered with what the release does now, or refused with why. */
@@ -37,6 +40,9 @@ export const orderUpdates = {
   resume: defineUpdate<Progress, [Order]>('resume'),
   promote: defineUpdate<Progress, [Order]>('promote'),
   abort: defineUpdate<Progress, [Order]>('abort'),
+  'set-weight': defineUpdate<Progress, [Order]>('set-weight'),
+  'skip-step': defineUpdate<Progress, [Order]>('skip-step'),
+  retry: defineUpdate<Progress, [Order]>('retry'),
 } satisfies Record<OrderKind, unknown>;
 
 /** What the release does now, for machines; people read the current details. */

@@ -58,7 +58,7 @@ export async function release(start: messages.ReleaseStart): Promise<Outcome> {
       if (action.type === 'start-over') {
         return continueAsNew<typeof release>({
           canary: start.canary,
-          after: { seen: state.seen, dueAt: state.dueAt },
+          after: { seen: state.seen, dueAt: state.dueAt, ...(state.retried ? { retry: state.retried } : {}) },
         });
       }
       if (workflowInfo().continueAsNewSuggested) {
@@ -162,8 +162,12 @@ function listen(record: (event: Event) => Progress, state: () => Release): void 
 const descriptions = {
   pause: 'Holds the release at its present weight. It goes on being judged, and can still roll back.',
   resume: 'Lets a paused release go on.',
-  promote: 'Skips the rest of the analysis and promotes. Promotion gates still hold.',
+  promote: 'Skips the rest of the analysis and promotes. Promotion gates still hold, unless {force: true}.',
   abort: 'Rolls the release back.',
+  'set-weight':
+    'Gives the canary this much traffic, up to the maximum of the analysis; the ladder goes on from there. {weight}',
+  'skip-step': 'Takes the present step for passed. Gates still hold.',
+  retry: 'Releases the revision that failed once more.',
 } as const;
 
 function failed(action: Action, error: ActivityFailure): Event {

@@ -1,5 +1,6 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { orderKinds } from './domain/orders.ts';
 import { describe } from './domain/progress.ts';
 import type { Action, Release } from './domain/state.ts';
 
@@ -64,7 +65,7 @@ function page(release: Release, action: Action, now: number): string {
     '| --- | --- |',
     ...rows.map(([label, value]) => `| **${label}** | ${value} |`),
     '',
-    `As of ${new Date(now).toISOString()}. Orders: \`pause\`, \`resume\`, \`promote\`, \`abort\`, as signal or update.`,
+    `As of ${new Date(now).toISOString()}. Orders: ${orderKinds.map((kind) => `\`${kind}\``).join(', ')}, as signal or update.`,
   ].join('\n');
 }
 

@@ -29,10 +29,11 @@ export function afterPlan(before: Release, event: CarriedOut): Release {
 
 /** An order that came in while the opposite was being done was accepted, so it is owed an answer. */
 function answerOrders(release: Release, { then, ending }: CarryOut): Release {
-  if (then === 'restarted') return unheeded(unheeded(release, 'abort', restartedText), 'promote', restartedText);
-  if (then === 'promoted') return unheeded(release, 'abort', 'the promotion has begun');
+  if (then === 'restarted') return unheeded(release, ['abort', 'promote', 'set-weight', 'skip-step'], restartedText);
+  if (then === 'promoted') return unheeded(release, ['abort', 'set-weight', 'skip-step'], 'the promotion has begun');
   if (then !== 'way-out' || !ending) return release;
-  return unheeded(release, ending.kind === 'promoted' ? 'abort' : 'promote', ending.because);
+  const steps = ['set-weight', 'skip-step'] as const;
+  return unheeded(release, [ending.kind === 'promoted' ? 'abort' : 'promote', ...steps], ending.because);
 }
 
 const restartedText = 'a newer revision has restarted the analysis';
@@ -89,7 +90,8 @@ function consequence(release: Release, { action, overtaken, now }: CarriedOut): 
       const asked = rollback ? { rollback } : {};
       // An iteration may begin with the traffic that there was: it is judged over an interval of its own all the same.
       const begun = { weighedAt: now, dueAt: now + intervalMs };
-      return { ...release, ...begun, opened: true, verdict: undefined, ticked: false, asked };
+      const followed = { reweighed: undefined, skipped: undefined };
+      return { ...release, ...begun, ...followed, opened: true, verdict: undefined, ticked: false, asked };
     }
     case 'promoted':
       return {
@@ -148,6 +150,9 @@ const freshAnalysis = {
   aborted: undefined,
   promoted: undefined,
   paused: undefined,
+  reweighed: undefined,
+  skipped: undefined,
+  retried: undefined,
 } as const;
 
 /** The steps that were done have changed what we know of the world; the rest needs a look. */

@@ -59,7 +59,8 @@ function examine(release: Release, world: World, now: number): Action {
   if ((release.promoted || release.repairing) && !release.paused) return promote(release, world);
   // Without pre-rollout hooks the first weight opens the analysis.
   if (!release.opened && hookCalls(settings, 'pre-rollout', 'Progressing').length > 0) return open(release, settings);
-  if (isUnderTest(release) && !verdict) {
+  if (release.reweighed?.weight !== undefined) return reweigh(release, settings, release.reweighed.weight, now);
+  if (isUnderTest(release) && !verdict && !release.skipped) {
     if (now < release.dueAt) return { type: 'wait', until: release.dueAt, why: `next check ${at(release, settings)}` };
     return {
       type: 'analyse',
@@ -89,14 +90,9 @@ function advance(release: Release, world: World, now: number): Action {
     return { ...carryOut('tell', message, 'halted', steps), once: message };
   }
   // With copies of requests the canary has been tested already, and nothing increases in an iteration.
-  if (release.status.phase === 'Progressing' && settings.analysis.strategy === 'canary' && !release.weights.mirrored) {
-    const more = gate(release, settings, 'confirm-traffic-increase');
-    if (more === 'closed')
-      return { type: 'wait', until: Math.max(now, release.dueAt), why: 'more traffic is not approved' };
-    if (more === 'unknown') {
-      return askGate(settings, 'confirm-traffic-increase', release.status.phase, 'ask whether traffic may increase');
-    }
-  }
+  const gated = settings.analysis.strategy === 'canary' && !release.weights.mirrored;
+  const asked = gated ? askIncrease(release, settings, now) : undefined;
+  if (asked) return asked;
   switch (next.type) {
     case 'complete':
       return promote(release, world);
@@ -106,6 +102,25 @@ function advance(release: Release, world: World, now: number): Action {
     case 'switch':
       return iterate(release, settings, next);
   }
+}
+
+/** Asks the gates for more traffic, or waits for them. Undefined when they are open. */
+function askIncrease(release: Release, settings: Settings, now: number): Action | undefined {
+  if (release.status.phase !== 'Progressing') return undefined;
+  switch (gate(release, settings, 'confirm-traffic-increase')) {
+    case 'closed':
+      return { type: 'wait', until: Math.max(now, release.dueAt), why: 'more traffic is not approved' };
+    case 'unknown':
+      return askGate(settings, 'confirm-traffic-increase', release.status.phase, 'ask whether traffic may increase');
+    case 'open':
+      return undefined;
+  }
+}
+
+/** A weight that somebody asked for: the ladder goes on from there. Less traffic needs nobody's approval. */
+function reweigh(release: Release, settings: Settings, canary: number, now: number): Action {
+  const asked = canary > release.weights.canary ? askIncrease(release, settings, now) : undefined;
+  return asked ?? shift(release, settings, { primary: 100 - canary, canary });
 }
 
 function shift(release: Release, settings: Settings, weights: Weights): Action {

@@ -19,6 +19,7 @@ export function promote(release: Release, { settings }: World): Action {
 
 /** Asks the gates for promotion, or waits for them. Undefined when they are open. */
 export function askPromotion(release: Release, settings: Settings): Action | undefined {
+  if (release.promoted?.force) return undefined;
   switch (gate(release, settings, 'confirm-promotion')) {
     case 'unknown':
       return askGate(settings, 'confirm-promotion', 'Progressing', 'ask whether to promote');

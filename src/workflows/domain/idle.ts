@@ -13,7 +13,8 @@ export function idle(release: Release, world: World, now: number): Action {
   if (repaired) return repaired;
   switch (change(release, target.revision)) {
     case 'none':
-      return rest(release, world);
+      if (!release.retried) return rest(release, world);
+      break;
     case 'reverted':
       // Not a release, but remembered, so that going back to the revision that failed starts one (Q5).
       return carryOut('tell', 'the target is back at the promoted revision', 'noted', [writeStatus(taken(target))]);

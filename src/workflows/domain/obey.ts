@@ -2,8 +2,9 @@ import { passOver } from './ticks.ts';
 import { isAnalysing } from './phases.ts';
 import { revisionInFlight } from './names.ts';
 import { normal, warning } from './plans.ts';
+import { effectiveMaxWeight, isUnderTest } from './steps.ts';
 import type { EventRecord } from './plan.ts';
-import type { Order, OrderKind } from './orders.ts';
+import type { Order, OrderAnswer, OrderKind } from './orders.ts';
 import type { EventDraft, Release } from './state.ts';
 
 /** Why this order cannot be followed now, or undefined when it can. */
@@ -16,6 +17,7 @@ export function refusal(release: Release, kind: OrderKind, order: Order): string
   if (order.revision !== undefined && order.revision !== revision) {
     return `the order is about revision ${order.revision}, the release about ${revision || 'none yet'}`;
   }
+  if (kind === 'retry') return notToRetry(release);
   if (release.ending) return `the release is ending already: ${release.ending.because}`;
   if (status.phase === 'Promoting' || status.phase === 'Finalising' || release.copied !== undefined) {
     return `the promotion has begun: the primary already runs revision ${status.lastAppliedSpec}`;
@@ -26,14 +28,47 @@ export function refusal(release: Release, kind: OrderKind, order: Order): string
     case 'resume':
       return release.paused ? undefined : 'the release is not paused';
     case 'promote':
-      return release.observation?.target?.readiness.ready === false && isAnalysing(status.phase)
-        ? 'the canary is not ready'
-        : isAnalysing(status.phase)
-          ? undefined
-          : analysisOnly(release, kind);
+      return analysisOnly(release, kind) ?? notReady(release);
+    case 'set-weight':
+      return analysisOnly(release, kind) ?? notReady(release) ?? notAWeight(release, order.weight);
+    case 'skip-step':
+      return analysisOnly(release, kind) ?? notReady(release) ?? notToSkip(release);
     case 'abort':
       return status.phase === 'Waiting' ? undefined : analysisOnly(release, kind);
   }
+}
+
+function notReady({ observation }: Release): string | undefined {
+  return observation?.target?.readiness.ready === false ? 'the canary is not ready' : undefined;
+}
+
+/** Within the strategy's bounds: what it could come to by itself. */
+function notAWeight({ observation, status, weights }: Release, weight: number | undefined): string | undefined {
+  const analysis = observation?.canary?.settings.analysis;
+  if (analysis?.strategy !== 'canary') return `there are no weights to set in ${analysis?.strategy ?? 'this strategy'}`;
+  if (status.phase === 'WaitingPromotion') return 'all steps are done, and the promotion waits for approval';
+  const max = effectiveMaxWeight(analysis);
+  if (weight === undefined || !Number.isInteger(weight) || weight < 1 || weight > max) {
+    return `weight has to be a whole number from 1 to ${max}, the maximum of the analysis`;
+  }
+  return weight === weights.canary && !weights.mirrored ? `the canary has ${weight} percent already` : undefined;
+}
+
+function notToSkip(release: Release): string | undefined {
+  if (release.paused) return `the release is paused by ${release.paused.by ?? 'someone'}; resume it first`;
+  if (release.status.phase === 'WaitingPromotion') return 'all steps are done, and the promotion waits for approval';
+  return isUnderTest(release) ? undefined : 'the canary gets no traffic yet: there is no step to skip';
+}
+
+/** Only what failed can be tried again; anything else begins by itself, or has been promoted. */
+function notToRetry({ status, observation, ending }: Release): string | undefined {
+  if (ending || status.phase !== 'Failed') {
+    return `there is nothing to retry: the Canary is ${status.phase || 'not initialized'}`;
+  }
+  if (observation?.canary?.settings.suspend) return 'the Canary is suspended';
+  const { target } = observation ?? {};
+  if (target?.revision === status.lastPromotedSpec) return 'the target is back at the promoted revision';
+  return undefined;
 }
 
 function analysisOnly({ status }: Release, kind: OrderKind): string | undefined {
@@ -49,10 +84,11 @@ export function obey(release: Release, kind: OrderKind, order: Order, now: numbe
   const no = refusal(release, kind, order);
   const by = order.by ?? 'someone';
   const because = order.reason ? `: ${order.reason}` : '';
-  if (no !== undefined) return tell(release, warning(`Order ${kind} by ${by} refused: ${no}`));
+  if (no !== undefined)
+    return tell(answered(release, kind, order, now, no), warning(`Order ${kind} by ${by} refused: ${no}`));
   const accepted = { ...order, at: now };
   const known: Release = {
-    ...release,
+    ...answered(release, kind, order, now),
     // The oldest ids are forgotten: an order is repeated within minutes or never.
     orderIds: order.id === undefined ? release.orderIds : [...release.orderIds, order.id].slice(-100),
     holdUntil: 0,
@@ -69,19 +105,44 @@ export function obey(release: Release, kind: OrderKind, order: Order, now: numbe
     case 'promote':
       return tell(
         { ...known, promoted: accepted, paused: undefined },
-        normal(`Promotion ordered by ${by} at weight ${release.weights.canary}${because}`),
+        normal(
+          `Promotion ordered by ${by} at weight ${release.weights.canary}${order.force ? ', past closed gates' : ''}${because}`,
+        ),
       );
+    case 'set-weight':
+      return tell({ ...known, reweighed: accepted }, normal(`Weight ${order.weight} ordered by ${by}${because}`));
+    case 'skip-step':
+      return tell(
+        { ...known, skipped: accepted },
+        normal(`Step skipped by ${by} at weight ${release.weights.canary}${because}`),
+      );
+    case 'retry':
+      // A run is one story: the one that follows tells of it.
+      if (release.ended) return { ...known, retried: accepted };
+      return tell({ ...known, retried: accepted }, normal(`Retry ordered by ${by}${because}`));
     case 'abort':
       return { ...known, aborted: accepted, paused: undefined };
   }
 }
 
-/** An accepted order of this kind, if there is one, can no longer be followed: it is dropped, and an event says why. */
-export function unheeded(release: Release, kind: 'abort' | 'promote', why: string): Release {
-  const accepted = kind === 'abort' ? release.aborted : release.promoted;
-  if (!accepted) return release;
-  const told = tell(release, warning(`Order ${kind} by ${accepted.by ?? 'someone'} could not be followed: ${why}`));
-  return kind === 'abort' ? { ...told, aborted: undefined } : { ...told, promoted: undefined };
+/** Where an accepted order waits to be followed. */
+const places = { abort: 'aborted', promote: 'promoted', 'set-weight': 'reweighed', 'skip-step': 'skipped' } as const;
+
+/** Accepted orders of these kinds, if there are any, can no longer be followed: they are dropped, and events say why. */
+export function unheeded(release: Release, kinds: readonly (keyof typeof places)[], why: string): Release {
+  return kinds.reduce((state, kind) => {
+    const accepted = state[places[kind]];
+    if (!accepted) return state;
+    const told = tell(state, warning(`Order ${kind} by ${accepted.by ?? 'someone'} could not be followed: ${why}`));
+    return { ...told, [places[kind]]: undefined };
+  }, release);
+}
+
+/** Remembers what became of an order, for whoever asks by its id. */
+function answered(release: Release, kind: OrderKind, { id }: Order, at: number, refused?: string): Release {
+  if (id === undefined) return release;
+  const answer: OrderAnswer = { id, kind, at, ...(refused === undefined ? {} : { refused }) };
+  return { ...release, answers: [...(release.answers ?? []), answer].slice(-20) };
 }
 
 /** The next judgment is due at once, but never before the weight has been in force for a whole interval. */

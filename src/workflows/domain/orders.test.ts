@@ -44,27 +44,40 @@ describe('an order in each phase', () => {
   const atRest: Phase[] = ['', 'Initializing', 'Initialized', 'Succeeded', 'Failed'];
   const notPaused = 'the release is not paused';
 
-  it.each<{ phase: Phase; kind: OrderKind; refused: string | undefined }>([
-    ...atRest.flatMap((phase) =>
-      orderKinds.map((kind) => ({ phase, kind, refused: kind === 'resume' ? notPaused : nothing(kind, phase) })),
-    ),
-    { phase: 'Waiting', kind: 'pause', refused: nothing('pause', 'Waiting') },
-    { phase: 'Waiting', kind: 'resume', refused: notPaused },
-    { phase: 'Waiting', kind: 'promote', refused: nothing('promote', 'Waiting') },
-    { phase: 'Waiting', kind: 'abort', refused: undefined },
-    ...(['Progressing', 'WaitingPromotion'] as const).flatMap((phase) =>
-      orderKinds.map((kind) => ({ phase, kind, refused: kind === 'resume' ? notPaused : undefined })),
-    ),
-    ...(['Promoting', 'Finalising'] as const).flatMap((phase) =>
-      orderKinds.map((kind) => ({ phase, kind, refused: begun })),
-    ),
-  ])('$kind in "$phase": $refused', ({ phase, kind, refused }) => {
-    const found = releaseIn(phase);
-    expect(refusal(found, kind, ada)).toBe(refused);
-    const after = evolve(found, { type: 'ordered', kind, order: ada, now: 5 });
+  const asked: Order = { ...ada, weight: 20 };
+  const waits = 'all steps are done, and the promotion waits for approval';
+  /** What each order meets in a phase; `retry` is no different while a release is in flight. */
+  const table: Record<Phase, Partial<Record<OrderKind, string | undefined>>> = {
+    ...(Object.fromEntries(
+      [...atRest, 'Waiting', 'Terminating', 'Terminated'].map((phase) => [
+        phase,
+        Object.fromEntries(orderKinds.map((kind) => [kind, nothing(kind, phase as Phase)])),
+      ]),
+    ) as Record<Phase, object>),
+    Progressing: { retry: nothing('retry', 'Progressing') },
+    WaitingPromotion: { retry: nothing('retry', 'WaitingPromotion'), 'set-weight': waits, 'skip-step': waits },
+    Promoting: Object.fromEntries(orderKinds.map((kind) => [kind, begun])),
+    Finalising: Object.fromEntries(orderKinds.map((kind) => [kind, begun])),
+  };
+  for (const phase of ['Promoting', 'Finalising'] as const) table[phase].retry = nothing('retry', phase);
+  for (const phase of [...atRest, 'Waiting', 'Progressing', 'WaitingPromotion'] as const)
+    table[phase].resume = notPaused;
+  delete table.Waiting.abort;
+  delete table.Failed.retry;
+  for (const phase of ['Terminating', 'Terminated'] as const) table[phase].resume = notPaused;
+
+  const rows = Object.entries(table).flatMap(([phase, refusals]) =>
+    orderKinds.map((kind) => ({ phase: phase as Phase, kind, refused: refusals[kind] })),
+  );
+
+  it.each(rows)('$kind in "$phase": $refused', ({ phase, kind, refused }) => {
+    const found = releaseIn(phase, phase === 'Progressing' || phase === 'WaitingPromotion' ? 10 : 0);
+    expect(refusal(found, kind, asked)).toBe(refused);
+    const after = evolve(found, { type: 'ordered', kind, order: { ...asked, id: 'a' }, now: 5 });
     const told = after.untold.map(({ message }) => message);
     if (refused) expect(told).toEqual([`Order ${kind} by ada refused: ${refused}`]);
     else expect(told.some((text) => text.includes('refused'))).toBe(false);
+    expect(progress(after, '').orders).toEqual([{ id: 'a', kind, at: 5, ...(refused ? { refused } : {}) }]);
   });
 
   it('promote is refused while the canary is not ready', () => {
@@ -224,12 +237,158 @@ describe('a release that is paused', () => {
       failedChecks: 0,
       threshold: 2,
       paused: true,
+      orders: [],
       doing: 'paused by ada',
     });
   });
 });
 
+describe('a weight that is ordered', () => {
+  const weight = (to: number, more: Order = {}): Order => ({ ...ada, ...more, weight: to });
+
+  it.each([
+    [0, 'weight has to be a whole number from 1 to 30, the maximum of the analysis'],
+    [31, 'weight has to be a whole number from 1 to 30, the maximum of the analysis'],
+    [12.5, 'weight has to be a whole number from 1 to 30, the maximum of the analysis'],
+    [10, 'the canary has 10 percent already'],
+    [30, undefined],
+  ])('%s: %s', (to, refused) => {
+    expect(refusal(releaseIn('Progressing', 10), 'set-weight', weight(to))).toBe(refused);
+  });
+
+  it('is refused where iterations are counted', () => {
+    const found = lookedAt(observed({ iterations: 1 }, {}, settings({ strategy: 'blue-green', iterations: 3 })));
+    expect(refusal(found, 'set-weight', weight(20))).toBe('there are no weights to set in blue-green');
+  });
+
+  it('comes at once, is judged for a whole interval, and the ladder goes on from there', () => {
+    const { lines } = timeline([order('set-weight', at(10), weight(25, { reason: 'traffic is low' }))]);
+    expect(weights(lines)).toEqual([10, 25, 35, 0]);
+    expect(events(lines)).toContain('Weight 25 ordered by ada: traffic is low');
+    expect(events(lines)).toContain('Advance shop.prod canary weight 25');
+    const moved = lines.find((line) => line.kind === 'weights' && line.canary === 25)!.at;
+    const judged = judgments(lines).find((time) => time > moved)!;
+    expect(judged - moved).toBeGreaterThanOrEqual(10_000);
+  });
+
+  it('goes down as well, and nobody is asked for that', () => {
+    const { lines } = timeline([order('set-weight', at(20), weight(5))], {
+      settings: settings({ hooks: [hook('more', 'confirm-traffic-increase')] }),
+    });
+    expect(weights(lines)).toEqual([10, 20, 5, 15, 25, 35, 0]);
+  });
+
+  it('waits for a gate that keeps traffic from increasing', () => {
+    const { lines } = timeline([order('set-weight', at(10), weight(30))], {
+      settings: settings({ hooks: [hook('more', 'confirm-traffic-increase')] }),
+      hook: (_, now, { status }) => (now > 40_000 || status.canaryWeight < 10 ? undefined : 'closed'),
+    });
+    const at30 = lines.find((line) => line.kind === 'weights' && line.canary === 30)!.at;
+    expect(at30).toBeGreaterThan(40_000);
+  });
+
+  it('that cannot be followed any more is told', () => {
+    const found = evolve(releaseIn('Progressing', 10), {
+      type: 'ordered',
+      kind: 'set-weight',
+      order: weight(20),
+      now: 1,
+    });
+    const aborted = evolve(found, { type: 'ordered', kind: 'abort', order: ada, now: 2 });
+    const action = decide(aborted, 2);
+    expect(action).toMatchObject({ type: 'carry-out', plan: { verb: 'rollBack' } });
+    if (action.type !== 'carry-out') return;
+    const after = evolve(aborted, { type: 'carried-out', action, now: 3 });
+    expect(after.untold.map(({ message }) => message)).toContain(
+      'Order set-weight by ada could not be followed: aborted by ada',
+    );
+  });
+});
+
+describe('a step that is skipped', () => {
+  it('is not waited for, and the next one is', () => {
+    const { lines } = timeline([order('skip-step', at(10), { ...ada, reason: 'seen enough' })]);
+    expect(weights(lines)).toEqual([10, 20, 30, 0]);
+    expect(events(lines)).toContain('Step skipped by ada at weight 10: seen enough');
+    const [first, second, third] = lines.filter((line) => line.kind === 'weights').map((line) => line.at);
+    expect(second! - first!).toBeLessThan(5_000);
+    expect(third! - second!).toBeGreaterThanOrEqual(10_000);
+  });
+
+  it('at the last weight is followed by the promotion, through its gate', () => {
+    const { lines, world } = timeline([order('skip-step', at(30))], {
+      settings: settings({ hooks: [hook('gate', 'confirm-promotion')] }),
+    });
+    expect(events(lines)).toContain('Confirm-promotion check gate passed');
+    expect(world.status.phase).toBe('Succeeded');
+  });
+
+  it('is refused before there is one, and while the release is paused', () => {
+    expect(refusal(releaseIn('Progressing'), 'skip-step', ada)).toBe(
+      'the canary gets no traffic yet: there is no step to skip',
+    );
+    const paused = evolve(releaseIn('Progressing', 10), { type: 'ordered', kind: 'pause', order: ada, now: 1 });
+    expect(refusal(paused, 'skip-step', ada)).toBe('the release is paused by ada; resume it first');
+  });
+});
+
+describe('a retry', () => {
+  const failed = ({ status }: Readonly<State>) => status.phase === 'Failed';
+
+  it('BC-10, BC-16: releases the same revision again, judged by new readings alone', () => {
+    let mended = false;
+    const { lines, world } = playCanary({
+      start: settled,
+      behaviour: (revision) => behaviour(mended ? 'v1:2' : revision),
+      acts: [
+        release('v1:2-err50', 1_000),
+        {
+          atMs: 0,
+          when: failed,
+          do: () => void (mended = true),
+          hints: false,
+          order: { kind: 'retry', order: { ...ada, reason: 'the database is back' } },
+        },
+      ],
+    });
+    expect(events(lines)).toContain('Retry ordered by ada: the database is back');
+    expect(world.status).toMatchObject({ phase: 'Succeeded', lastPromotedSpec: 'v1:2-err50', failedChecks: 0 });
+  });
+
+  it('BC-10: nothing begins by itself', () => {
+    const { lines } = playCanary({ start: settled, acts: [release('v1:2-err50', 1_000)] });
+    expect(events(lines).filter((event) => event.startsWith('New revision'))).toHaveLength(1);
+  });
+
+  it('is refused once the target is back at what was promoted, or is suspended', () => {
+    const found = observed({ phase: 'Failed' });
+    const back = { ...found, target: { ...found.target!, revision: 'v1:1' } };
+    expect(refusal(lookedAt(back), 'retry', ada)).toBe('the target is back at the promoted revision');
+    const suspended = observed({ phase: 'Failed' }, {}, settings({}, { suspend: true }));
+    expect(refusal(lookedAt(suspended), 'retry', ada)).toBe('the Canary is suspended');
+  });
+
+  it('that comes while the run that failed says its last words is followed by the next one', () => {
+    const ended: Release = { ...releaseIn('Failed'), ended: { kind: 'rollback', reason: '2 failed checks' } };
+    const ordered = evolve(ended, { type: 'ordered', kind: 'retry', order: ada, now: 1 });
+    expect(ordered.untold).toEqual([]);
+    expect(decide(ordered, 1)).toEqual({ type: 'start-over' });
+    const next = begin({ id: 'run-2', canary: ordered.canary, retry: ordered.retried });
+    const known = evolve(next, { type: 'looked', observation: observed({ phase: 'Failed' }), answered: 0, now: 2 });
+    expect(decide(known, 2)).toMatchObject({ type: 'carry-out', plan: { verb: 'scaleUp' } });
+  });
+});
+
 describe('a promotion that is ordered', () => {
+  it('by force goes past a closed gate', () => {
+    const { lines, world } = timeline([order('promote', at(10), { ...ada, force: true })], {
+      settings: settings({ hooks: [hook('gate', 'confirm-promotion')] }),
+      hook: () => 'closed',
+    });
+    expect(events(lines)).toContain('Promotion ordered by ada at weight 10, past closed gates');
+    expect(world.status.phase).toBe('Succeeded');
+  });
+
   it('skips the rest of the ladder', () => {
     const { lines, world } = timeline([order('promote', at(10), { ...ada, reason: 'hotfix' })]);
     expect(events(lines).slice(-4)).toEqual([

@@ -15,8 +15,22 @@ export interface Order {
   readonly revision?: string;
   /** Repeating an id is answered like the first time and done once. */
   readonly id?: string;
+  /** `promote`: also past promotion gates that are closed. */
+  readonly force?: boolean;
+  /** `set-weight`: percent of traffic for the canary. */
+  readonly weight?: number;
 }
 
-export const orderKinds = ['pause', 'resume', 'promote', 'abort'] as const;
+export const orderKinds = ['pause', 'resume', 'promote', 'abort', 'set-weight', 'skip-step', 'retry'] as const;
 
 export type OrderKind = (typeof orderKinds)[number];
+
+/** What became of an order that has an id. */
+export interface OrderAnswer {
+  readonly id: string;
+  readonly kind: OrderKind;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** Why it was not followed; absent when it was accepted. */
+  readonly refused?: string;
+}

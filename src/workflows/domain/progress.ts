@@ -1,5 +1,6 @@
 import { revisionInFlight } from './names.ts';
 import type { Phase } from './observation.ts';
+import type { OrderAnswer } from './orders.ts';
 import type { Action, Release } from './state.ts';
 
 /** What a release does now, for machines and for the answer to an order. */
@@ -11,6 +12,8 @@ export interface Progress {
   readonly failedChecks: number;
   readonly threshold: number;
   readonly paused: boolean;
+  /** What became of the latest orders that had an id, newest last. */
+  readonly orders: readonly OrderAnswer[];
   /** In plain words. */
   readonly doing: string;
 }
@@ -24,6 +27,7 @@ export function progress(release: Release, doing: string): Progress {
     failedChecks: status.failedChecks,
     threshold: observation?.canary?.settings.analysis.threshold ?? 0,
     paused: release.paused !== undefined,
+    orders: release.answers ?? [],
     doing,
   };
 }

@@ -11,6 +11,7 @@ import { keepFinalizer, terminate } from './terminating.ts';
 import { withCookies } from './cookies.ts';
 import { known } from './world.ts';
 import type { ObservedCanary } from './observation.ts';
+import type { Order } from './orders.ts';
 import type { Action, Outcome, Release } from './state.ts';
 
 /** A release that has just been asked for and has not looked yet. */
@@ -20,6 +21,8 @@ export function begin(start: {
   readonly seen?: readonly string[];
   /** The next tick of the run this one continues. */
   readonly dueAt?: number;
+  /** An order that the run this one continues has accepted. */
+  readonly retry?: Order;
 }): Release {
   return {
     rules: 1,
@@ -45,7 +48,7 @@ export function begin(start: {
     provenReplicas: 0,
     drainUntil: 0,
     superseded: false,
-    early: [],
+    early: start.retry ? [{ kind: 'retry', order: start.retry }] : [],
     orderIds: [],
     untold: [],
     notices: [],

@@ -1,6 +1,6 @@
 import type { Verdict } from './analysis.ts';
 import type { CanaryStatus, HookType, Observation, Weights } from './observation.ts';
-import type { Hint, Order, OrderKind } from './orders.ts';
+import type { Hint, Order, OrderAnswer, OrderKind } from './orders.ts';
 import type { EventRecord, HookAnswer, HookCall, Notice, Plan, PlanFailure, Reading } from './plan.ts';
 
 /**
@@ -73,9 +73,17 @@ export interface Release {
   readonly paused?: Accepted;
   readonly aborted?: Accepted;
   readonly promoted?: Accepted;
+  /** A weight that was asked for and has not come into force. */
+  readonly reweighed?: Accepted;
+  /** The rest of the present step is not waited for. */
+  readonly skipped?: Accepted;
+  /** The revision that failed is to be released once more. */
+  readonly retried?: Accepted;
   /** Orders that came before the first look. */
   readonly early: readonly { readonly kind: OrderKind; readonly order: Order }[];
   readonly orderIds: readonly string[];
+  /** What became of the latest orders, newest last. */
+  readonly answers?: readonly OrderAnswer[];
   /** Events about orders, not yet recorded. */
   readonly untold: readonly EventRecord[];
   /** Messages for people outside, not yet sent. */
