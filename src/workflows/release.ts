@@ -9,7 +9,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import { begin, decide, outcome } from './domain/release.ts';
+import { begin, decide, isLast, outcome } from './domain/release.ts';
 import { evolve } from './domain/evolve.ts';
 import { refusal } from './domain/obey.ts';
 import { orderKinds, type Order } from './domain/orders.ts';
@@ -25,7 +25,7 @@ import { show } from './show.ts';
  * is decided in `domain/`; this only turns the crank.
  */
 export async function release(start: messages.ReleaseStart): Promise<Outcome> {
-  let state: Release = start.carried ?? begin({ id: workflowInfo().runId, canary: start.canary, ...start.after });
+  let state: Release = start.carried ?? begun(start);
   let doing = 'begins';
   let interrupt: (() => void) | undefined;
   /** Messages on their way to people, one batch after the other. */
@@ -74,7 +74,7 @@ export async function release(start: messages.ReleaseStart): Promise<Outcome> {
   /** Performs an action; a message may change `state` meanwhile. Nothing comes back when a message ended a wait. */
   async function act(action: Exclude<Action, { type: 'rest' | 'start-over' }>): Promise<Event | undefined> {
     if (action.type === 'wait') return waitFor(action);
-    if (action.type === 'notify' && patched('messages-beside')) return sendBeside(action);
+    if (action.type === 'notify' && state.rules >= 2) return sendBeside(action);
     const decidedOn = state;
     try {
       if (!isInterruptible(action)) return overtaken(await perform(state, action));
@@ -131,8 +131,9 @@ export async function release(start: messages.ReleaseStart): Promise<Outcome> {
   }
 }
 
-function isLast({ type }: Action): boolean {
-  return type === 'rest' || type === 'start-over';
+/** A run that began under earlier rules goes on by them: its history says what was decided. */
+function begun({ canary, after }: messages.ReleaseStart): Release {
+  return begin({ id: workflowInfo().runId, canary, ...after, rules: patched('rules-2') ? 2 : 1 });
 }
 
 function finished(state: Release): Outcome {

@@ -60,3 +60,25 @@ function activitiesIn(events: readonly HistoryEvent[]): RecordedActivity[] {
   }
   return [...activities.values()];
 }
+
+/** What the last release of a Canary does and what its activities wait for; empty when there is none. */
+export async function doing(
+  workflow: Client['workflow'],
+  canary: { readonly namespace: string; readonly name: string },
+): Promise<string> {
+  const last = await workflow
+    .getHandle(releaseId(canary))
+    .describe()
+    .catch(() => undefined);
+  if (!last) return '';
+  const activities = (last.raw.pendingActivities ?? []).map(({ activityType, attempt, lastFailure }) =>
+    [activityType?.name, `attempt ${attempt}`, lastFailure?.message, lastFailure?.cause?.message].join(' · '),
+  );
+  const task = last.raw.pendingWorkflowTask ? [`workflow task: attempt ${last.raw.pendingWorkflowTask.attempt}`] : [];
+  const { events } = await workflow.getHandle(last.workflowId, last.runId).fetchHistory();
+  const story = (events ?? []).slice(-20).map((event) => {
+    const [detail] = Object.entries(event).filter(([key]) => key.endsWith('EventAttributes'));
+    return `${String(event.eventId)} ${JSON.stringify(detail).slice(0, 400)}`;
+  });
+  return [`release ${last.runId} ${last.status.name}`, ...activities, ...task, ...story].join('\n  ');
+}

@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import { resources, type KubernetesObject } from '../../src/clients/kubernetes.ts';
 import { releaseId } from '../../src/workflows/messages.ts';
 import { eventually, openStack } from './cluster.ts';
-import { runsOf, type RecordedRun } from './histories.ts';
+import { doing, runsOf, type RecordedRun } from './histories.ts';
 import { followMoments, type Moment } from './moments.ts';
 import { openPodinfo, type CanaryStatus, type Podinfo } from './podinfo.ts';
 import type { Receiver } from './receiver.ts';
@@ -57,7 +57,19 @@ export async function openLane({ intervalMs, receiver, client, onMoment }: LaneO
   const ending = new AbortController();
   const following = followMoments(diary, onMoment, ending.signal);
 
-  const rested = (what: string, isThere: (status: CanaryStatus) => boolean) =>
+  const rested = async (what: string, isThere: (status: CanaryStatus) => boolean) => {
+    try {
+      return await untilRested(what, isThere);
+    } catch (error) {
+      if (error instanceof Error) {
+        const { status } = await podinfo.canary();
+        error.message += `\n${JSON.stringify(status)}\n${diary.events().slice(-8).join('\n')}`;
+        error.message += `\n${await doing(client.workflow, canary)}`;
+      }
+      throw error;
+    }
+  };
+  const untilRested = (what: string, isThere: (status: CanaryStatus) => boolean) =>
     eventually(
       what,
       async () => {

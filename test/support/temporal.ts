@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { hintSignal, releaseId, type Hint } from '../../src/workflows/messages.ts';
 import type { release } from '../../src/workflows/release.ts';
 
@@ -13,7 +13,7 @@ export interface Bench {
   /** Starts a release, or tells a running one that something may have changed. */
   hint(canary: { namespace: string; name: string }, hint?: Partial<Hint>): Promise<WorkflowHandle<typeof release>>;
   /** Runs `work` while a worker carries these activities. */
-  whileWorking<T>(activities: object, work: () => Promise<T>): Promise<T>;
+  whileWorking<T>(activities: object, work: () => Promise<T>, options?: Partial<WorkerOptions>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -42,7 +42,7 @@ export async function openBench(env: NodeJS.ProcessEnv = process.env): Promise<B
         signalArgs: [{ source: 'test', eventId: randomUUID(), ...hint }],
       });
     },
-    async whileWorking(activities, work) {
+    async whileWorking(activities, work, options = {}) {
       const worker = await Worker.create({
         connection: native,
         taskQueue,
@@ -50,6 +50,7 @@ export async function openBench(env: NodeJS.ProcessEnv = process.env): Promise<B
         activities,
         shutdownGraceTime: 1_000,
         maxHeartbeatThrottleInterval: 200,
+        ...options,
       });
       return worker.runUntil(work);
     },

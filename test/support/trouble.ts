@@ -6,6 +6,7 @@ import { resources, type KubernetesObject } from '../../src/clients/kubernetes.t
 import { releaseId } from '../../src/workflows/messages.ts';
 import { eventually, openStack } from './cluster.ts';
 import { canaryWeight } from './diary.ts';
+import { doing } from './histories.ts';
 import { openPodinfo, type CanaryStatus, type Podinfo, type PodinfoOptions } from './podinfo.ts';
 
 /** Plays a scene with the tutorial's application in a namespace of its own. A failure says what was told until then. */
@@ -141,17 +142,6 @@ export async function openReleases(): Promise<Releases> {
       throw error;
     }
   };
-  /** What the last release does and what its activities wait for; empty when there is none. */
-  const doing = async (podinfo: Podinfo) => {
-    const last = await latest(podinfo);
-    if (!last) return '';
-    const activities = (last.raw.pendingActivities ?? []).map(({ activityType, attempt, lastFailure }) =>
-      [activityType?.name, `attempt ${attempt}`, lastFailure?.message, lastFailure?.cause?.message].join(' · '),
-    );
-    const { events } = await workflow.getHandle(last.workflowId, last.runId).fetchHistory();
-    const story = (events ?? []).slice(-12).map(({ eventId, eventType }) => `${String(eventId)} ${String(eventType)}`);
-    return [`release ${last.runId} ${last.status.name}`, ...activities, ...story].join('\n  ');
-  };
   return {
     async runs({ namespace }) {
       const ids: string[] = [];
@@ -169,7 +159,8 @@ export async function openReleases(): Promise<Releases> {
       try {
         await eventually('no release is open', isSettled);
       } catch (error) {
-        if (error instanceof Error) error.message += `\n${await doing(podinfo)}`;
+        if (error instanceof Error)
+          error.message += `\n${await doing(workflow, { namespace: podinfo.namespace, name: 'podinfo' })}`;
         throw error;
       }
     },

@@ -78,7 +78,7 @@ describe('a release', () => {
     });
     expect(cluster.calls).toEqual(['look']);
     const { historyLength } = await handle.describe();
-    expect(historyLength).toBeLessThanOrEqual(14);
+    expect(historyLength).toBeLessThanOrEqual(15);
   });
 
   it('that is hinted while a plan fails looks again at once, however long its interval', async () => {
@@ -278,6 +278,36 @@ describe('orders', () => {
       await handle.signal(orderSignals.abort, {});
       await handle.result();
     });
+  });
+});
+
+describe('a worker that remembers nothing', () => {
+  it.each([0, 400, 2_500])('comes to the same from the history alone, with messages that take %i ms', async (ms) => {
+    const cluster = stubCluster(
+      { listeners: { alerts: true, events: true } },
+      { hooks: [hook('smoke', 'pre-rollout'), hook('load', 'rollout'), hook('done', 'post-rollout')] },
+    );
+    cluster.revision = 'v1:2';
+    let turn = 0;
+    cluster.before = (activity) => sleep(activity === 'notify' ? ms : (turn++ % 3) * 50);
+    const canary = bench.canary();
+    await bench.whileWorking(
+      cluster.activities,
+      async () => {
+        const handle = await bench.hint(canary);
+        const hinting = setInterval(() => void bench.hint(canary).catch(() => undefined), 350);
+        try {
+          await until('the promotion', () => cluster.promotions.length > 0, 60_000);
+        } finally {
+          clearInterval(hinting);
+        }
+        await handle.result();
+      },
+      { maxCachedWorkflows: 0 },
+    );
+    expect(cluster.weights.map(({ canary }) => canary)).toEqual([10, 20, 30, 0]);
+    const told = cluster.notices.flatMap((notice) => (notice.kind === 'event' ? [notice.message] : []));
+    expect(told).toEqual(cluster.events);
   });
 });
 

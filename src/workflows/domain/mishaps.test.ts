@@ -482,6 +482,28 @@ describe('outages', () => {
     expect(set.slice(0, 4)).toEqual([2_000, 12_000, 45_000, 56_000]);
   });
 
+  it('hints that come faster than looks put nothing off that is due', () => {
+    const found = { ...lookedAt(observed({ canaryWeight: 20 }), 20_000), dueAt: 20_000 };
+    const hinted = evolve(found, { type: 'hinted', hint: { source: 'watch', eventId: 'one' }, now: 20_001 });
+    expect(decide(hinted, 20_001).type).toBe('analyse');
+    // What was not looked at since it came due is looked at first, and so is what is not due.
+    expect(decide({ ...hinted, lookedAt: 19_999 }, 20_001).type).toBe('look');
+    expect(decide({ ...hinted, dueAt: 30_000 }, 20_001).type).toBe('look');
+    // A release that began before goes on as it did.
+    expect(decide({ ...hinted, rules: 1 }, 20_001).type).toBe('look');
+  });
+
+  it('nothing ends, and nothing is waited for, while a hint is not answered', () => {
+    const hint = { source: 'watch', eventId: 'one' };
+    for (const status of [{ phase: 'Succeeded', lastPromotedSpec: 'v1:2' }, { phase: 'Failed' }] as const) {
+      const found = observed(status);
+      const target = { ...found.target!, replicas: 0, available: 0 };
+      const atRest = { ...lookedAt({ ...found, target }, 20_000), dueAt: 10_000 };
+      expect(decide(atRest, 20_000).type).toBe('rest');
+      expect(decide(evolve(atRest, { type: 'hinted', hint, now: 20_001 }), 20_001).type).toBe('look');
+    }
+  });
+
   it('hints that are doubled or come from the past change nothing', () => {
     const found = releaseIn('Progressing', 20);
     const hint = { source: 'watch', eventId: 'one' };

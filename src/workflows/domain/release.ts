@@ -10,9 +10,9 @@ import { analysing, waiting } from './analysing.ts';
 import { keepFinalizer, terminate } from './terminating.ts';
 import { withCookies } from './cookies.ts';
 import { known } from './world.ts';
-import type { ObservedCanary } from './observation.ts';
+import type { Observation, ObservedCanary } from './observation.ts';
 import type { Order } from './orders.ts';
-import type { Action, Outcome, Release } from './state.ts';
+import type { Action, Outcome, Release, Rules } from './state.ts';
 
 /** A release that has just been asked for and has not looked yet. */
 export function begin(start: {
@@ -23,9 +23,11 @@ export function begin(start: {
   readonly dueAt?: number;
   /** An order that the run this one continues has accepted. */
   readonly retry?: Order;
+  /** The latest, if not given. */
+  readonly rules?: Rules;
 }): Release {
   return {
-    rules: 1,
+    rules: start.rules ?? 2,
     id: start.id,
     canary: start.canary,
     turn: 0,
@@ -73,7 +75,16 @@ function choose(release: Release, now: number): Action {
   if (now < release.holdUntil) {
     return { type: 'wait', until: release.holdUntil, why: release.stall?.message ?? 'retrying' };
   }
-  if (!observation || release.stale || release.hinted > release.answered) return look(release);
+  if (!observation || release.stale) return look(release);
+  if (release.hinted === release.answered) return act(release, observation, now);
+  if (release.rules < 2 || now < release.dueAt || release.lookedAt < release.dueAt) return look(release);
+  // What is due, and was looked at since then, is not put off by hints that come faster than looks; but nothing ends, and
+  // nothing is waited for, before the last of them is answered.
+  const action = act(release, observation, now);
+  return action.type === 'wait' || isLast(action) ? look(release) : action;
+}
+
+function act(release: Release, observation: Observation, now: number): Action {
   const { canary } = observation;
   if (!canary) return { type: 'rest' };
   if (canary.deleting) return terminate(release, canary, now);
@@ -171,7 +182,7 @@ function tellFirst(release: Release, action: Action, now: number): Action {
     const steps = [...untold.map((event) => ({ do: 'record-event', event }) as const), ...left];
     return { ...action, plan: { ...action.plan, steps }, tells: untold.length };
   }
-  if (action.type !== 'wait' && action.type !== 'rest' && action.type !== 'start-over') return action;
+  if (action.type !== 'wait' && !isLast(action)) return action;
   // Nothing can be told about a Canary that is gone.
   const present = release.observation?.canary !== undefined;
   const unwritten = present && stall !== undefined && !stall.written;
@@ -186,6 +197,11 @@ function tellFirst(release: Release, action: Action, now: number): Action {
   }
   if (notices.length > 0) return { type: 'notify', notices, why: `${notices.length} message(s)` };
   return action;
+}
+
+/** After this the run is over. */
+export function isLast({ type }: Action): boolean {
+  return type === 'rest' || type === 'start-over';
 }
 
 /** What the run came to. */

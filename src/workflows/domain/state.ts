@@ -4,12 +4,18 @@ import type { Hint, Order, OrderAnswer, OrderKind } from './orders.ts';
 import type { EventRecord, HookAnswer, HookCall, Notice, Plan, PlanFailure, Reading } from './plan.ts';
 
 /**
+ * What the rules have come to. 2: messages are sent while the release goes on, and what is due is done though hints keep
+ * coming.
+ */
+export type Rules = 1 | 2;
+
+/**
  * A release in flight: everything that must survive a restart, as plain JSON. `decide` reads it, `evolve` makes the next
  * one, and nothing else does.
  */
 export interface Release {
   /** Version of the rules this release was begun under; later versions of `decide` keep honouring it. */
-  readonly rules: 1;
+  readonly rules: Rules;
   /** Names this release in events, and its notices. */
   readonly id: string;
   readonly canary: { readonly namespace: string; readonly name: string };
