@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { run } from '../../src/cli/index.ts';
+import { progressQuery, type Progress } from '../../src/workflows/messages.ts';
+import { stubCluster } from '../support/stub-cluster.ts';
+import { openBench, until, type Bench } from '../support/temporal.ts';
+
+let bench: Bench;
+beforeAll(async () => (bench = await openBench()));
+afterAll(() => bench.close());
+
+/** Runs a command line against the test's Temporal. */
+async function serin(...argv: string[]): Promise<{ code: number; out: string[]; err: string[] }> {
+  const [out, err]: [string[], string[]] = [[], []];
+  const env = {
+    TEMPORAL_ADDRESS: process.env.SERIN_TEST_TEMPORAL,
+    SERIN_TASK_QUEUE: bench.taskQueue,
+    USER: 'ann',
+  };
+  const code = await run(argv, { env, out: (line) => void out.push(line), err: (line) => void err.push(line) });
+  return { code, out, err };
+}
+
+const parsed = ({ out }: { out: string[] }) => JSON.parse(out.join('\n')) as Progress;
+
+describe('serin', () => {
+  it('shows and steers a release that runs', async () => {
+    const cluster = stubCluster({}, { intervalMs: 30_000 });
+    cluster.revision = 'v1:2';
+    const canary = bench.canary();
+    const name = `prod/${canary.name}`;
+    await bench.whileWorking(cluster.activities, async () => {
+      const handle = await bench.hint(canary);
+      const weight = async (wanted: number) =>
+        until(`weight ${wanted}`, async () => (await handle.query(progressQuery)).canaryWeight === wanted);
+      await weight(10);
+
+      await until('the list has it', async () => (await serin('list')).out.some((line) => line.includes(`${name} `)));
+      const { out, code } = await serin('get', name);
+      expect(code).toBe(0);
+      expect(out[0]).toMatch(/^CANARY +PHASE +WEIGHT +FAILED CHECKS +RUN +DOING$/);
+      expect(out[1]).toMatch(new RegExp(`^${name} +Progressing +10 +0/2 +RUNNING +next check at weight 10$`));
+
+      const paused = await serin('pause', name, '--reason', 'looking', '-o', 'json');
+      expect(parsed(paused)).toMatchObject({ paused: true, canaryWeight: 10 });
+      const again = await serin('pause', canary.name, '-n', 'prod', '-o', 'yaml');
+      expect(again.out.join('\n')).toContain('paused: true');
+      expect(await serin('skip-step', name)).toMatchObject({
+        code: 1,
+        err: ['serin skip-step: the release is paused by ann; resume it first'],
+      });
+      expect((await serin('resume', name)).code).toBe(0);
+
+      expect((await serin('set-weight', name, '20', '--id', 'one')).code).toBe(0);
+      expect((await serin('set-weight', name, '20', '--id', 'one')).code).toBe(0);
+      await weight(20);
+      expect(await serin('set-weight', name, '90')).toMatchObject({
+        code: 1,
+        err: ['serin set-weight: weight has to be a whole number from 1 to 30, the maximum of the analysis'],
+      });
+      expect((await serin('skip-step', name)).code).toBe(0);
+      await weight(30);
+      expect((await serin('promote', name, '--by', 'bob', '--reason', 'hotfix')).code).toBe(0);
+      expect(await handle.result()).toMatchObject({ outcome: 'promoted' });
+    });
+    expect(cluster.events).toContain('Paused by ann at weight 10: looking');
+    expect(cluster.events).toContain('Promotion ordered by bob at weight 30: hotfix');
+    expect(cluster.events.filter((event) => event.startsWith('Weight 20 ordered'))).toHaveLength(1);
+  });
+
+  it('tries again what failed, and says why nothing else can be tried', async () => {
+    const cluster = stubCluster();
+    Object.assign(cluster, { revision: 'v1:2', successRate: 50 });
+    const canary = bench.canary();
+    const name = `prod/${canary.name}`;
+    await bench.whileWorking(cluster.activities, async () => {
+      expect(await serin('abort', name)).toMatchObject({
+        code: 1,
+        err: [`serin abort: no release of ${name} is running: there is nothing to abort`],
+      });
+      expect((await serin('get', name)).err).toEqual([`serin get: there was no release of ${name}`]);
+      await (await bench.hint(canary)).result();
+      cluster.successRate = 100;
+      expect((await serin('retry', name, '--reason', 'the database is back')).code).toBe(0);
+      const handle = bench.client.workflow.getHandle(`release/${name}`);
+      expect(await handle.result()).toMatchObject({ outcome: 'promoted' });
+      expect(await serin('retry', name)).toMatchObject({
+        code: 1,
+        err: ['serin retry: there is nothing to retry: the Canary is Succeeded'],
+      });
+      await until('the list has it', async () => {
+        const { out } = await serin('list', '--all', '--namespace', 'prod');
+        return out.some((line) => new RegExp(`^${name} +Succeeded +0 .* COMPLETED `).test(line));
+      });
+    });
+    expect(cluster.events).toContain('Retry ordered by ann: the database is back');
+  });
+
+  it('says that Temporal does not answer, and where it asked', async () => {
+    const err: string[] = [];
+    const env = { TEMPORAL_ADDRESS: '127.0.0.1:1' };
+    expect(await run(['list'], { env, out: () => undefined, err: (line) => void err.push(line) })).toBe(1);
+    expect(err.join('\n')).toMatch(/^serin list: Temporal does not answer at 127\.0\.0\.1:1: .*set TEMPORAL_ADDRESS$/s);
+  });
+});
