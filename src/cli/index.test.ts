@@ -37,7 +37,7 @@ describe('the command line', () => {
   });
 
   it.each<[string[], string]>([
-    [['undo'], 'unknown command undo; there are list, get, pause,'],
+    [['undo'], 'unknown command undo; there are list, get, history, why, pause,'],
     [['pause'], 'serin pause: "" names no Canary; write <namespace>/<name>, or a name and --namespace'],
     [['pause', 'shop'], 'serin pause: "shop" names no Canary;'],
     [['pause', 'a/b/c'], 'serin pause: "a/b/c" names no Canary;'],

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { CommandError, UsageError, type Command, type Given, type Option, type Terminal } from './command.ts';
 import { get } from './get.ts';
+import { history, why } from './history.ts';
 import { lint } from './lint.ts';
 import { list } from './list.ts';
 import { orderCommand, weightIn } from './order.ts';
@@ -9,6 +10,8 @@ import { orderCommand, weightIn } from './order.ts';
 export const commands: ReadonlyMap<string, Command> = new Map([
   ['list', list],
   ['get', get],
+  ['history', history],
+  ['why', why],
   ['pause', orderCommand('pause', 'Hold a release at its weight; it goes on being judged.')],
   ['resume', orderCommand('resume', 'Let a paused release go on.')],
   [

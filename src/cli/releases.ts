@@ -5,6 +5,7 @@ import {
   Connection,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
+  isGrpcServiceError,
   type WorkflowExecutionInfo,
 } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
@@ -18,9 +19,11 @@ import {
   type OrderKind,
   type Progress,
 } from '../workflows/messages.ts';
+import type { Outcome } from '../workflows/domain/state.ts';
 import { searchAttributes } from '../workflows/show.ts';
 import type { CanaryName } from './canary.ts';
 import { CommandError, type Terminal } from './command.ts';
+import { storyOf, type StoryLine } from './story.ts';
 
 /** A run of a Canary's workflow, as the list of Temporal has it. */
 export interface ListedRelease {
@@ -43,9 +46,16 @@ export interface Releases {
   list(query: { readonly namespace?: string; readonly all: boolean }): Promise<ListedRelease[]>;
   /** The last run of a Canary. @throws CommandError when there was none */
   get(canary: CanaryName): Promise<ListedRelease & { readonly progress?: Progress; readonly unanswered?: string }>;
+  /** All runs that are kept, newest first. @throws CommandError when there was none */
+  history(canary: CanaryName): Promise<(ListedRelease & { readonly outcome?: Outcome })[]>;
+  /** What happened in a run; without one in the last run that has anything to tell. @throws CommandError */
+  story(canary: CanaryName, run?: string): Promise<StoryLine[]>;
   /** Has an order followed, and says what the release does then. @throws CommandError with why it was refused */
   order(canary: CanaryName, kind: OrderKind, order: Order): Promise<Progress>;
 }
+
+/** gRPC codes INVALID_ARGUMENT and NOT_FOUND: of a run id that is none, and of one that is not kept any more. */
+const noSuchRun: ReadonlySet<number> = new Set([3, 5]);
 
 /** Longest to wait for an answer, in milliseconds. */
 const patienceMs = 20_000;
@@ -98,8 +108,42 @@ function createReleases({ workflow }: Client, taskQueue: string): Releases {
       }
     },
 
+    async history(canary) {
+      const runs = await runsOf(canary);
+      return Promise.all(
+        runs.map(async (run) => {
+          if (run.status !== 'COMPLETED') return run;
+          return { ...run, outcome: (await workflow.getHandle(releaseId(canary), run.run).result()) as Outcome };
+        }),
+      );
+    },
+
+    async story(canary, run) {
+      for (const runId of run === undefined ? (await runsOf(canary)).map((one) => one.run) : [run]) {
+        const { events } = await workflow
+          .getHandle(releaseId(canary), runId)
+          .fetchHistory()
+          .catch((error: unknown) => {
+            throw isGrpcServiceError(error) && noSuchRun.has(error.code)
+              ? new CommandError(`${nameOf(canary)} has no run ${runId}; "serin history" names them`)
+              : error;
+          });
+        const story = storyOf(events ?? []);
+        // A run that only looked has nothing to tell.
+        if (story.length > 0 || run !== undefined) return story;
+      }
+      return [];
+    },
+
     order: (canary, kind, order) => (kind === 'retry' ? retry(canary, order) : update(canary, kind, order)),
   };
+
+  async function runsOf(canary: CanaryName): Promise<ListedRelease[]> {
+    const found: ListedRelease[] = [];
+    for await (const info of workflow.list({ query: `WorkflowId = '${releaseId(canary)}'` })) found.push(listed(info));
+    if (found.length === 0) throw none(canary);
+    return found.sort((one, other) => (one.started < other.started ? 1 : -1));
+  }
 
   function queried(canary: CanaryName): Promise<Progress> {
     return workflow.connection.withDeadline(Date.now() + patienceMs, () => handle(canary).query(progressQuery));

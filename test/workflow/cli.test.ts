@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { run } from '../../src/cli/index.ts';
 import { progressQuery, type Progress } from '../../src/workflows/messages.ts';
+import { hook } from '../support/script.ts';
 import { stubCluster } from '../support/stub-cluster.ts';
 import { openBench, until, type Bench } from '../support/temporal.ts';
 
@@ -93,6 +94,47 @@ describe('serin', () => {
       });
     });
     expect(cluster.events).toContain('Retry ordered by ann: the database is back');
+  });
+
+  it('says why: what was read, with its bounds, what was told, and who ordered what', async () => {
+    const cluster = stubCluster({}, { hooks: [hook('smoke', 'pre-rollout'), hook('load', 'rollout')] });
+    Object.assign(cluster, { revision: 'v1:2', successRate: 50 });
+    const canary = bench.canary();
+    const name = `prod/${canary.name}`;
+    await bench.whileWorking(cluster.activities, async () => {
+      await (await bench.hint(canary)).result();
+      await until('the list has it', async () =>
+        (await serin('history', name)).out.some((line) => line.includes('rolled back')),
+      );
+      const { out } = await serin('history', name);
+      expect(out[0]).toMatch(/^STARTED +RUN +OUTCOME +REVISION +REASON$/);
+      expect(out[1]).toMatch(/ rolled back +v1:2 +2 failed checks$/);
+      const story = await serin('why', name);
+      const lines = story.out.map((line) => line.replace(/^\S+ +/, '').replace(/ +/g, ' '));
+      expect(lines).toContain('check request-success-rate 50 (min 99)');
+      expect(lines).toContain('hook pre-rollout smoke said yes');
+      expect(lines).toContain('hook rollout load said yes');
+      expect(lines).toContain('event New revision detected! Scaling up shop.prod');
+      expect(lines.some((line) => /^warning Rolling back .* failed checks threshold reached 2$/.test(line))).toBe(true);
+      const told = lines.filter((line) => /^(event|warning) /.test(line)).map((line) => line.replace(/^\w+ /, ''));
+      expect(told).toEqual(cluster.events);
+
+      cluster.successRate = 100;
+      await serin('retry', name, '--reason', 'try');
+      await serin('abort', name, '--reason', 'enough');
+      await bench.client.workflow.getHandle(`release/${name}`).result();
+      const [last] = JSON.parse((await serin('history', name, '-o', 'json')).out.join('\n')) as { run: string }[];
+      const again = await serin('why', name, '--run', last!.run);
+      for (const order of ['retry by ann: try', 'abort by ann: enough'])
+        expect(again.out.some((line) => line.includes(`order    ${order}`) || line.includes(`order  ${order}`))).toBe(
+          true,
+        );
+      for (const run of ['f1c5b1d0-0000-4000-8000-000000000000', 'none'])
+        expect(await serin('why', name, '--run', run)).toMatchObject({
+          code: 1,
+          err: [`serin why: ${name} has no run ${run}; "serin history" names them`],
+        });
+    });
   });
 
   it('says that Temporal does not answer, and where it asked', async () => {

@@ -29,7 +29,7 @@ export function evolve(before: Release, event: Event): Release {
     case 'analysed':
       return analysed(release, event);
     case 'carried-out':
-      return afterPlan(release, event);
+      return afterPlan(release, { ...event, overtaken: isOvertaken(before, event) });
     case 'hooks-called':
       return hooksCalled(release, event);
     case 'notified':
@@ -39,8 +39,13 @@ export function evolve(before: Release, event: Event): Release {
     case 'interrupted':
       return { ...release, stale: true };
     case 'failed':
-      return failed(release, event);
+      return failed(release, { ...event, overtaken: isOvertaken(before, event) });
   }
+}
+
+/** Whether a message has come that the decision did not know of: while it was carried out, or since the look before it. */
+function isOvertaken({ hinted, answered }: Release, { overtaken = false }: { readonly overtaken?: boolean }): boolean {
+  return overtaken || hinted > answered;
 }
 
 function hinted(release: Release, { hint }: Extract<Event, { type: 'hinted' }>): Release {

@@ -493,6 +493,18 @@ describe('outages', () => {
     expect(decide({ ...hinted, rules: 1 }, 20_001).type).toBe('look');
   });
 
+  it('what fails for a reason that a hint told of before is looked at again at once', () => {
+    const drifted = observed({ canaryWeight: 20 }, { drift: ['Service shop'] }, settings({ intervalMs: 600_000 }));
+    const found = { ...lookedAt(drifted, 20_000), dueAt: 20_000 };
+    const hinted = evolve(found, { type: 'hinted', hint: { source: 'watch', eventId: 'gone' }, now: 20_001 });
+    const action = decide(hinted, 20_001);
+    expect(action).toMatchObject({ type: 'carry-out', plan: { verb: 'repair' } });
+    if (action.type !== 'carry-out') return;
+    const failure = { step: 0, reason: 'NotFound', message: 'failed to get canary shop.prod: not found' };
+    const failed = evolve(hinted, { type: 'carried-out', action, failure, now: 20_002 });
+    expect(decide(failed, 20_002).type).toBe('look');
+  });
+
   it('nothing ends, and nothing is waited for, while a hint is not answered', () => {
     const hint = { source: 'watch', eventId: 'one' };
     for (const status of [{ phase: 'Succeeded', lastPromotedSpec: 'v1:2' }, { phase: 'Failed' }] as const) {

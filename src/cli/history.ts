@@ -1,0 +1,34 @@
+import { canaryOf } from './canary.ts';
+import { text, type Command } from './command.ts';
+import { print } from './output.ts';
+import { withReleases } from './releases.ts';
+
+export const history: Command = {
+  usage: '<namespace>/<canary>',
+  summary: 'Runs of a Canary that Temporal still keeps, newest first, and what each came to.',
+  options: {},
+  async run(given, terminal) {
+    const runs = await withReleases(terminal, (releases) => releases.history(canaryOf(given)));
+    print(terminal, given, runs, () =>
+      runs.map(({ run, started, outcome, status }) => ({
+        STARTED: started,
+        RUN: run,
+        OUTCOME: outcome?.outcome ?? status,
+        REVISION: outcome?.revision.slice(0, 15) ?? '',
+        REASON: outcome?.reason ?? '',
+      })),
+    );
+    return 0;
+  },
+};
+
+export const why: Command = {
+  usage: '<namespace>/<canary>',
+  summary: 'What a run told, read and was ordered to do, with times: the last one that did anything, or --run.',
+  options: { run: { type: 'string', text: 'the run, as `history` names it' } },
+  async run(given, terminal) {
+    const story = await withReleases(terminal, (releases) => releases.story(canaryOf(given), text(given, 'run')));
+    print(terminal, given, story, () => story.map(({ at, kind, text }) => ({ TIME: at, WHAT: kind, TEXT: text })));
+    return 0;
+  },
+};
