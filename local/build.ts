@@ -27,7 +27,7 @@ export type Recipe =
       readonly version: string;
       readonly package: string;
       /** For a server that listens everywhere and has no setting for it: what to write instead in one of its files. */
-      readonly instead?: { readonly file: string; readonly text: string; readonly by: string };
+      readonly edit?: { readonly file: string; readonly text: string; readonly by: string };
     }
   /** A file of a module, taken as it is. */
   | { readonly kind: 'go-file'; readonly module: string; readonly version: string; readonly file: string }
@@ -70,7 +70,7 @@ async function follow(recipe: Recipe, output: string, job: Job): Promise<void> {
       const args = [
         'build',
         '-C',
-        recipe.instead ? edited(folder, recipe.instead, job) : folder,
+        recipe.edit ? edited(folder, recipe.edit, job) : folder,
         '-mod=readonly',
         '-buildvcs=false',
         '-trimpath',

@@ -87,7 +87,7 @@ export const tools = {
       module: 'github.com/fluxcd/flagger',
       version: '1.43.0',
       package: './cmd/flagger',
-      instead: { file: 'pkg/server/server.go', text: '":" + port', by: '"127.0.0.1:" + port' },
+      edit: { file: 'pkg/server/server.go', text: '":" + port', by: '"127.0.0.1:" + port' },
     },
   },
   'istio-crds': crds('SERIN_ISTIO_CRDS', 'istio.io/api', '1.31.4', 'kubernetes/customresourcedefinitions.gen.yaml'),

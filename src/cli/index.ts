@@ -5,6 +5,7 @@ import { history, why } from './history.ts';
 import { lint } from './lint.ts';
 import { list } from './list.ts';
 import { orderCommand, weightIn } from './order.ts';
+import { wait } from './wait.ts';
 
 /** What people do to releases, by name. */
 export const commands: ReadonlyMap<string, Command> = new Map([
@@ -31,6 +32,7 @@ export const commands: ReadonlyMap<string, Command> = new Map([
     }),
   ],
   ['skip-step', orderCommand('skip-step', 'Do not wait for the rest of the present step.')],
+  ['wait', wait],
   ['lint', lint],
 ]);
 

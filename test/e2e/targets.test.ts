@@ -1,4 +1,5 @@
 import { expect, it } from '@jest/globals';
+import { run } from '../../src/cli/index.ts';
 import { resources, type KubernetesObject } from '../../src/clients/kubernetes.ts';
 import { eventually, openStack } from '../support/cluster.ts';
 import { imageOf } from '../support/diary.ts';
@@ -244,6 +245,32 @@ it.concurrent(
     });
   },
 );
+
+it.concurrent('a pipeline waits for its own image, and is told by the exit code what became of it', async () => {
+  await withPodinfo({ analysis: { threshold: 1, maxWeight: 20 }, edit: withSpec({}) }, async (podinfo) => {
+    const { kubeconfig, temporal } = openStack();
+    const name = `${podinfo.namespace}/podinfo`;
+    const serin = async (...argv: string[]) => {
+      const out: string[] = [];
+      const env = { SERIN_KUBECONFIG: kubeconfig, TEMPORAL_ADDRESS: temporal };
+      const code = await run(argv, { env, out: (line) => void out.push(line), err: (line) => void out.push(line) });
+      return { code, out: out.join('\n') };
+    };
+    await podinfo.phase('Initialized');
+    const image = 'stefanprodan/podinfo:3.1.1';
+    expect((await serin('wait', name, '--image', image)).code).toBe(1);
+    await podinfo.setImage('3.1.1');
+    expect(await serin('wait', name, '--image', image, '--timeout', '2m')).toMatchObject({ code: 0 });
+    expect(await podinfo.image('podinfo-primary')).toBe(image);
+    await podinfo.setImage('3.1.2-err50');
+    const failed = await serin('wait', name, '--timeout', '2m', '-o', 'json');
+    expect(failed.code).toBe(3);
+    expect(JSON.parse(failed.out)).toMatchObject({ outcome: 'rolled back' });
+    const { out } = await serin('why', name);
+    expect(out).toMatch(/check +request-success-rate \d\d(\.\d+)? \(min 99\)/);
+    expect(out).toMatch(/warning +Rolling back .* failed checks threshold reached 1/);
+  });
+});
 
 it.concurrent('a Service is released step by step, and its primary copy follows with the promotion', async () => {
   const service = {
