@@ -5,6 +5,11 @@ export interface CanaryName {
   readonly name: string;
 }
 
+/** As people name one, and `canaryOf` reads it. */
+export function nameOf({ namespace, name }: CanaryName): string {
+  return `${namespace}/${name}`;
+}
+
 /** The Canary that a command is about: `<namespace>/<name>`, or a name and `--namespace`. */
 export function canaryOf(given: Given): CanaryName {
   const [word = ''] = given.words;

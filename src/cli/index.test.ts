@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { stringify } from 'yaml';
 import { analysing, canary as manifest } from '../../test/corpus/admission.ts';
@@ -50,6 +53,14 @@ describe('the command line', () => {
     expect(err[0]).toContain(message);
   });
 });
+
+it('runs as a program', async () => {
+  const entry = fileURLToPath(new URL('../cli.ts', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [entry, '--help']);
+  expect(stdout).toMatch(/^serin <command> …\n/);
+  const wrong = promisify(execFile)(process.execPath, [entry, 'undo']);
+  await expect(wrong).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('unknown command undo') });
+}, 20_000);
 
 describe('serin lint', () => {
   it('has nothing to say of what is right', async () => {

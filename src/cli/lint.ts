@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
 import { providers } from '../activities/routers/index.ts';
+import { settingsTable } from '../config.ts';
 import { messageOf } from '../errors.ts';
 import { parseAlertProvider } from '../schemas/alert-provider.ts';
 import { parseCanary } from '../schemas/canary.ts';
@@ -29,7 +30,7 @@ export const lint: Command = {
     if (given.words.length === 0) throw new UsageError('name at least one file');
     const settings = {
       providers,
-      meshProvider: text(given, 'mesh-provider') ?? 'istio',
+      meshProvider: text(given, 'mesh-provider') ?? settingsTable.meshProvider.fallback,
       noCrossNamespaceRefs: given.options['no-cross-namespace-refs'] === true,
     };
     const remarks = given.words.flatMap((file) =>

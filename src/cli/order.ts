@@ -1,5 +1,5 @@
 import type { Order, OrderKind } from '../workflows/messages.ts';
-import { canaryOf } from './canary.ts';
+import { canaryOf, nameOf } from './canary.ts';
 import { text, UsageError, type Command, type Given, type Option, type Terminal } from './command.ts';
 import { print } from './output.ts';
 import { withReleases } from './releases.ts';
@@ -31,7 +31,7 @@ export function orderCommand(
       const progress = await withReleases(terminal, (releases) => releases.order(canary, kind, order));
       print(terminal, given, progress, () => [
         {
-          CANARY: `${canary.namespace}/${canary.name}`,
+          CANARY: nameOf(canary),
           PHASE: progress.phase,
           WEIGHT: `${progress.canaryWeight}`,
           DOING: `${progress.paused ? 'paused; ' : ''}${progress.doing}`,

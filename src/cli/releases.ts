@@ -9,6 +9,7 @@ import {
   type WorkflowExecutionInfo,
 } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { settingsTable } from '../config.ts';
 import { messageOf } from '../errors.ts';
 import {
   orderSignals,
@@ -21,7 +22,7 @@ import {
 } from '../workflows/messages.ts';
 import type { Outcome } from '../workflows/domain/state.ts';
 import { searchAttributes } from '../workflows/show.ts';
-import type { CanaryName } from './canary.ts';
+import { nameOf, type CanaryName } from './canary.ts';
 import { CommandError, type Terminal } from './command.ts';
 import { storyOf, type StoryLine } from './story.ts';
 
@@ -71,7 +72,7 @@ export async function withReleases<T>({ env }: Terminal, work: (releases: Releas
   );
   try {
     const client = new Client({ connection, namespace });
-    return await work(createReleases(client, env.SERIN_TASK_QUEUE || 'serin'));
+    return await work(createReleases(client, env.SERIN_TASK_QUEUE || settingsTable.taskQueue.fallback));
   } finally {
     await connection.close();
   }
@@ -177,18 +178,20 @@ function createReleases({ workflow }: Client, taskQueue: string): Releases {
       signalArgs: [{ ...order, id }],
       staticSummary: `${nameOf(canary)} ← retry`,
     });
+    let trouble = '';
     for (const until = Date.now() + patienceMs; Date.now() < until; await sleep(200)) {
-      const progress = await queried(canary).catch(() => undefined);
+      const progress = await queried(canary).catch((error: unknown) => {
+        trouble = `: ${messageOf(error)}`;
+        return undefined;
+      });
       const answer = progress?.orders.find((one) => one.id === id);
       if (answer?.refused !== undefined) throw new CommandError(answer.refused);
       if (progress && answer) return progress;
     }
-    throw new CommandError(`no answer within ${patienceMs / 1000} s, the order ${id} stands; is a worker running?`);
+    throw new CommandError(
+      `no answer within ${patienceMs / 1000} s, the order ${id} stands; is a worker running?${trouble}`,
+    );
   }
-}
-
-function nameOf({ namespace, name }: CanaryName): string {
-  return `${namespace}/${name}`;
 }
 
 function present(env: Terminal['env']): Record<string, string> {

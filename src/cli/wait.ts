@@ -8,14 +8,15 @@ import { fieldManager, readSettings } from '../config.ts';
 import { failureType, messageOf } from '../errors.ts';
 import { parseCanary } from '../schemas/canary.ts';
 import { formatDuration, parseDuration } from '../schemas/duration.ts';
+import { became, type Became } from '../workflows/domain/became.ts';
 import type { CanaryStatus } from '../workflows/domain/observation.ts';
-import { canaryOf, type CanaryName } from './canary.ts';
+import { canaryOf, nameOf, type CanaryName } from './canary.ts';
 import { CommandError, text, UsageError, type Command } from './command.ts';
 import { print } from './output.ts';
 
-/** What became of a revision. */
+/** What the wait came to. */
 export interface Verdict {
-  readonly outcome: 'promoted' | 'rolled back' | 'superseded' | 'deleted' | 'timed out';
+  readonly outcome: Became['outcome'] | 'deleted' | 'timed out';
   readonly revision: string;
   readonly message: string;
 }
@@ -48,7 +49,7 @@ export const wait: Command = {
     const verdict = await waitFor(deps, canary, { revision: asked, timeoutMs, tell: (line) => terminal.err(line) });
     print(terminal, given, verdict, () => [
       {
-        CANARY: `${canary.namespace}/${canary.name}`,
+        CANARY: nameOf(canary),
         OUTCOME: verdict.outcome,
         REVISION: verdict.revision.slice(0, 15),
         MESSAGE: verdict.message,
@@ -91,8 +92,8 @@ export async function waitFor(deps: Deps, canary: CanaryName, options: WaitOptio
     try {
       const seen = await see(deps, parts, canary);
       if (!seen) return { outcome: 'deleted', revision: revision ?? '', message: 'the Canary does not exist' };
-      revision ??= seen.revision;
-      const verdict = judge(revision, seen);
+      revision ??= seen.target;
+      const verdict = became(revision, seen);
       if (verdict) return { revision, ...verdict };
       trouble = '';
     } catch (error) {
@@ -111,8 +112,8 @@ export async function waitFor(deps: Deps, canary: CanaryName, options: WaitOptio
 
 interface Seen {
   readonly status: CanaryStatus;
-  /** Of the target, now. */
-  readonly revision: string;
+  /** Revision of the target, now. */
+  readonly target: string;
   /** The message of the `Promoted` condition. */
   readonly said: string;
 }
@@ -125,21 +126,7 @@ async function see({ kubernetes }: Deps, parts: Parts, { namespace, name }: Cana
   const stored = storedStatus(object);
   const said = stored.conditions?.find(({ type }) => type === 'Promoted')?.message ?? '';
   const { target } = await parts.workload(parsed.canary).look(parsed.canary);
-  return { status: canaryStatus(stored), revision: target.revision, said };
-}
-
-/** What is known of a revision; undefined while it is on its way. */
-export function judge(revision: string, { status, ...seen }: Seen): Omit<Verdict, 'revision'> | undefined {
-  const { phase, lastAppliedSpec, lastPromotedSpec } = status;
-  const isTaken = lastAppliedSpec === revision;
-  if (isTaken && phase === 'Failed') return { outcome: 'rolled back', message: seen.said };
-  const isPromoting = phase === 'Promoting' || phase === 'Finalising' || phase === 'Initializing' || phase === '';
-  // The hash goes with the copy to the primary: until the promotion is over nothing is decided.
-  if (lastPromotedSpec === revision && !(isPromoting && isTaken)) return { outcome: 'promoted', message: seen.said };
-  if (seen.revision !== revision && !(isTaken && isPromoting)) {
-    return { outcome: 'superseded', message: `the target has another revision now, ${seen.revision.slice(0, 15)}` };
-  }
-  return undefined;
+  return { status: canaryStatus(stored), target: target.revision, said };
 }
 
 /** @throws CommandError when no container of the target has the image */

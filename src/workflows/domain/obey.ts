@@ -138,11 +138,14 @@ export function unheeded(release: Release, kinds: readonly (keyof typeof places)
   }, release);
 }
 
+/** Answers that are kept for whoever asks: an order is asked about within seconds. */
+const answersKept = 20;
+
 /** Remembers what became of an order, for whoever asks by its id. */
 function answered(release: Release, kind: OrderKind, { id }: Order, at: number, refused?: string): Release {
   if (id === undefined) return release;
   const answer: OrderAnswer = { id, kind, at, ...(refused === undefined ? {} : { refused }) };
-  return { ...release, answers: [...(release.answers ?? []), answer].slice(-20) };
+  return { ...release, answers: [...(release.answers ?? []), answer].slice(-answersKept) };
 }
 
 /** The next judgment is due at once, but never before the weight has been in force for a whole interval. */
