@@ -236,6 +236,8 @@ describe('a release that waits ten minutes for its next check', () => {
     await podinfo.setImage('3.1.1');
     await podinfo.weight(10);
     await eventually('the status says so', async () => (await podinfo.canary()).status?.canaryWeight === 10);
+    // Events come after the status, and by a watch of their own.
+    await podinfo.told('canary weight 10');
     runs = await releases.runs(podinfo);
   });
 

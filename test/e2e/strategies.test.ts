@@ -149,7 +149,7 @@ async function succeeds(podinfo: Podinfo, { weights, tells }: Strategy): Promise
 async function fails(podinfo: Podinfo): Promise<void> {
   await podinfo.setImage('3.1.4-err50');
   await podinfo.phase('Failed');
-  expect(podinfo.diary.events()).toContain(`W Canary failed! Scaling down podinfo.${podinfo.namespace}`);
+  await podinfo.told(`W Canary failed! Scaling down podinfo.${podinfo.namespace}`);
   expect(tagOf(await podinfo.image('podinfo-primary'))).toBe('3.1.3');
 }
 

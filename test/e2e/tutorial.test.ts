@@ -75,6 +75,7 @@ describe('the tutorial, run 1: kubectl set image, built-in checks', () => {
     await setImage(podinfo, '3.1.2-err50');
     const failed = await podinfo.phase('Failed');
     expect(failed).toMatchObject({ canaryWeight: 0, failedChecks: 0, lastPromotedSpec: succeeded.lastPromotedSpec });
+    await podinfo.told('Canary failed! Scaling down');
     const rollback = story(diary.events().slice(told));
     expect(rollback.slice(0, 4)).toEqual([
       `New revision detected! Scaling up podinfo.${ns}`,
