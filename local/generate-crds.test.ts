@@ -80,6 +80,8 @@ describe('the CRDs in deploy/crds', () => {
       'Canary.spec.autoscalerRef.primaryScalerReplicas.maxReplicas',
       'Canary.spec.service.gatewayRefs[].port',
       'Canary.spec.service.mirror[].backendRef.port',
+      // Flagger has no such field.
+      'Canary.spec.analysis.approvals[].quorum',
     ]);
   });
 

@@ -24,6 +24,8 @@ export interface Settings {
   readonly drainMs: number;
   /** Only this namespace is watched and written to; '' for all. */
   readonly namespace: string;
+  /** Only people whose signed tokens were verified may approve and promote. */
+  readonly verifiedActors: boolean;
 }
 
 /** Name under which the worker writes, in `metadata.managedFields`; the starter's watches take such writes for our own. */
@@ -36,6 +38,8 @@ export interface ProcessSettings extends Settings {
   /** Kubeconfig of the mesh's control plane; '' when it is the same cluster. */
   readonly meshKubeconfig: string;
   readonly taskQueue: string;
+  /** File with the issuers whose tokens tell who a person is; '' for none. */
+  readonly tokenIssuers: string;
   /** Where `/healthz`, `/readyz` and `/metrics` listen. */
   readonly host: string;
   readonly port: number;
@@ -129,6 +133,8 @@ export const settingsTable: { readonly [K in keyof ProcessSettings]: Entry<Proce
   minimumIntervalMs: number(['SERIN_MINIMUM_INTERVAL_MS'], 10_000),
   drainMs: number(['SERIN_DRAIN_MS'], 2_000),
   namespace: text(['SERIN_NAMESPACE'], '', 'namespace'),
+  verifiedActors: flagged(['SERIN_VERIFIED_ACTORS'], false),
+  tokenIssuers: text(['SERIN_TOKEN_ISSUERS']),
   kubeconfig: text(['SERIN_KUBECONFIG'], '', 'kubeconfig'),
   meshKubeconfig: text(['SERIN_MESH_KUBECONFIG'], '', 'kubeconfig-service-mesh'),
   taskQueue: text(['SERIN_TASK_QUEUE'], 'serin'),

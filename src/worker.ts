@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, Worker, type LogEntry, type WorkerOptions } from '@temporalio/worker';
 import { Counter, Registry, collectDefaultMetrics } from 'prom-client';
+import { loadIssuers } from './activities/actors.ts';
 import { createActivities } from './activities/index.ts';
 import { releaseMeters } from './activities/meters.ts';
 import { createImageActivities } from './activities/images.ts';
@@ -39,6 +40,10 @@ async function main(): Promise<void> {
   });
   const deps = connectClusters(settings);
   const receivers = process.env.SERIN_RECEIVERS ? await loadReceivers(process.env.SERIN_RECEIVERS) : [];
+  const issuers = settings.tokenIssuers ? await loadIssuers(settings.tokenIssuers) : [];
+  if (settings.verifiedActors && issuers.length === 0) {
+    throw new Error('SERIN_VERIFIED_ACTORS is true, and nobody can be verified; set SERIN_TOKEN_ISSUERS to a file');
+  }
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
 
   let connection: NativeConnection | undefined;
@@ -66,6 +71,7 @@ async function main(): Promise<void> {
       activities: {
         ...createActivities(deps, log, {
           meters: releaseMeters(metrics),
+          issuers,
           globalNotifier: globalNotifier(settings),
           undelivered: (kind) => undelivered.inc({ kind }),
         }),

@@ -1,5 +1,14 @@
 import type { Observation } from '../workflows/domain/observation.ts';
-import type { HookAnswer, HookCall, Notice, Plan, PlanFailure, Reading, Verb } from '../workflows/domain/plan.ts';
+import type {
+  HookAnswer,
+  HookCall,
+  Notice,
+  Plan,
+  PlanFailure,
+  Reading,
+  Verb,
+  Verified,
+} from '../workflows/domain/plan.ts';
 
 /** Names a Canary. */
 export interface CanaryRef {
@@ -39,6 +48,13 @@ interface Actions {
     hooks: readonly HookCall[],
     until: 'first-no' | 'first-yes',
   ): Promise<readonly HookAnswer[]>;
+
+  /**
+   * Finds out whose tokens these are, in their order. A token that proves nothing is refused in the answer.
+   *
+   * @throws `Unavailable` when the keys of an issuer cannot be had
+   */
+  verifyActors(canary: CanaryRef, tokens: readonly string[]): Promise<readonly Verified[]>;
 
   /**
    * Sends alerts and event webhooks in order. What cannot be delivered is logged and counted, never thrown.

@@ -150,6 +150,19 @@ describe('writing a pushed image', () => {
     expect(await eventsIn(kubernetes)).toEqual([`Normal New image pushed! Setting cart to ${image}`]);
   });
 
+  it('says who made the change, as the registry does, and nothing once nobody is named', async () => {
+    const kubernetes = cluster(canary(), deployment('registry.example.com/shop/cart:1.4.0'));
+    const author = () => kubernetes.peek('Deployment', 'cart')!.metadata.annotations?.['serin.dev/author'];
+    await activities(kubernetes).writeImage(ref, { push: { ...push('1.4.2'), actor: 'ada' }, digest: B });
+    expect(author()).toBe('ada');
+    await activities(kubernetes).writeImage(ref, { push: { ...push('1.4.1'), actor: 'bob' }, digest: C });
+    expect(author()).toBe('ada');
+    await activities(kubernetes).writeImage(ref, { push: push('1.4.3'), digest: C });
+    expect(imageIn(kubernetes)).toContain(':1.4.3@');
+    // What an apply leaves out of what it owned, the API server takes away.
+    expect(kubernetes.applied.at(-1)).not.toHaveProperty(['metadata', 'annotations', 'serin.dev/author']);
+  });
+
   it('done twice changes nothing more and tells nobody again, yet says that it was written', async () => {
     const kubernetes = cluster(canary(), deployment('registry.example.com/shop/cart:1.4.0'));
     const first = await activities(kubernetes).writeImage(ref, { push: push('1.4.2'), digest: B });

@@ -2,6 +2,7 @@ import { resources } from '../clients/kubernetes.ts';
 import { failure } from '../errors.ts';
 import { parseCanary } from '../schemas/canary.ts';
 import { inActivity, type InCall } from './activity-call.ts';
+import { createVerifyActors, type TokenIssuer } from './actors.ts';
 import { createAnalyse } from './analyse.ts';
 import { createCarryOut } from './carry-out.ts';
 import type { Activities } from './contract.ts';
@@ -18,13 +19,15 @@ export interface ActivityOptions extends Omit<NotifyOptions, 'log'> {
   readonly inCall?: InCall;
   /** Counts releases and readings. */
   readonly meters?: ReleaseMeters;
+  /** Whose tokens tell who a person is. */
+  readonly issuers?: readonly TokenIssuer[];
 }
 
 /** Everything the worker registers for releases. */
 export function createActivities(
   deps: Deps,
   log: NotifyOptions['log'],
-  { inCall = inActivity, meters = noMeters, ...options }: ActivityOptions = {},
+  { inCall = inActivity, meters = noMeters, issuers = [], ...options }: ActivityOptions = {},
 ): Activities {
   const parts = createParts(deps);
   const observe = createObserve(deps, parts, {
@@ -39,6 +42,7 @@ export function createActivities(
   const carryOut: Activities['promote'] = (ref, plan) => inCall(({ key }) => perform(ref, plan, key));
 
   return {
+    verifyActors: createVerifyActors(deps.http, issuers),
     look: async (ref, ask) => {
       const { observation } = await observe(ref, ask);
       if (!observation.canary) meters.gone(ref);

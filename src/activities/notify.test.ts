@@ -27,6 +27,7 @@ const settings: Settings = {
   minimumIntervalMs: 1000,
   drainMs: 0,
   namespace: '',
+  verifiedActors: false,
 };
 
 function putCanary(analysis: object = {}, spec: object = {}) {

@@ -74,6 +74,30 @@ describe('the settings of a Canary', () => {
     ]);
   });
 
+  it('say what people are asked, with what is usual, and whether their word alone counts', () => {
+    const approvals = [
+      { name: 'dev', before: 'rollout' },
+      {
+        ...{ name: 'ops', before: 'promotion', quorum: 2, approvers: ['ada'], excludeAuthor: true },
+        ...{ deadline: '1h30m', defaultOutcome: 'reject', muteAlert: true },
+      },
+    ];
+    const analysis = { interval: '10s', threshold: 1, stepWeight: 10, approvals };
+    const found = of({ service: { port: 80 }, analysis }, { verifiedActors: true });
+    expect(found.verifiesActors).toBe(true);
+    expect(found.analysis.approvals).toEqual([
+      {
+        ...{ name: 'dev', before: 'rollout', quorum: 1, approvers: [], excludesAuthor: false },
+        ...{ otherwise: 'keep-waiting', muteAlert: false },
+      },
+      {
+        ...{ name: 'ops', before: 'promotion', quorum: 2, approvers: ['ada'], excludesAuthor: true },
+        ...{ deadline: { ms: 5_400_000, text: '1h30m' }, otherwise: 'reject', muteAlert: true },
+      },
+    ]);
+    expect(settingsOfUnreadable({}, { ...worker, verifiedActors: true }).verifiesActors).toBe(true);
+  });
+
   it('Q47: are read from the deprecated canaryAnalysis alike', () => {
     const canaryAnalysis = { interval: '10s', threshold: 7, stepWeight: 5, stepWeightPromotion: 20 };
     const parsed = parseCanary(shopCanary({ analysis: undefined, canaryAnalysis }));

@@ -15,7 +15,7 @@ import { providers } from './routers/index.ts';
 import type { SessionAffinity } from '../schemas/canary-analysis.ts';
 import { parseDuration } from '../schemas/duration.ts';
 import { effectiveStrategy, splitsTraffic } from '../schemas/providers.ts';
-import type { AnalysisSettings, MetricCheck, Settings } from '../workflows/domain/observation.ts';
+import type { AnalysisSettings, Approval, MetricCheck, Settings } from '../workflows/domain/observation.ts';
 
 interface Sources {
   metricChecks(canary: Canary): readonly MetricCheck[];
@@ -42,6 +42,7 @@ export function settingsOf(canary: Canary, worker: WorkerSettings, sources: Sour
       events: webhooks.some(({ type }) => type === 'event') || worker.eventWebhook !== '',
     },
     drainMs: worker.drainMs,
+    ...(worker.verifiedActors ? { verifiesActors: true as const } : {}),
   };
 }
 
@@ -84,6 +85,7 @@ export function settingsOfUnreadable(spec: unknown, worker: WorkerSettings): Set
     },
     listeners: { alerts: false, events: worker.eventWebhook !== '' },
     drainMs: worker.drainMs,
+    ...(worker.verifiedActors ? { verifiesActors: true as const } : {}),
   };
 }
 
@@ -111,6 +113,27 @@ function analysisSettings(canary: Canary, worker: WorkerSettings, metrics: reado
       type: webhook.type || 'rollout',
       muteAlert: webhook.muteAlert ?? false,
       budgetMs: hookBudgetMs(webhook),
+    })),
+    ...approvalsOf(canary),
+  };
+}
+
+/** Nothing where nobody is asked: most Canaries ask nobody, and each look is kept in a history. */
+function approvalsOf(canary: Canary): { readonly approvals?: readonly Approval[] } {
+  const { approvals = [] } = analysisOf(canary);
+  if (approvals.length === 0) return {};
+  return {
+    approvals: approvals.map((approval) => ({
+      name: approval.name,
+      before: approval.before,
+      quorum: approval.quorum ?? 1,
+      approvers: approval.approvers ?? [],
+      excludesAuthor: approval.excludeAuthor ?? false,
+      ...(approval.deadline
+        ? { deadline: { ms: parseDuration(approval.deadline) ?? 0, text: approval.deadline } }
+        : {}),
+      otherwise: approval.defaultOutcome ?? 'keep-waiting',
+      muteAlert: approval.muteAlert ?? false,
     })),
   };
 }

@@ -4,7 +4,7 @@ import { get } from './get.ts';
 import { history, why } from './history.ts';
 import { lint } from './lint.ts';
 import { list } from './list.ts';
-import { orderCommand, weightIn } from './order.ts';
+import { gateIn, gateOption, orderCommand, weightIn } from './order.ts';
 import { wait } from './wait.ts';
 
 /** What people do to releases, by name. */
@@ -23,6 +23,20 @@ export const commands: ReadonlyMap<string, Command> = new Map([
     }),
   ],
   ['abort', orderCommand('abort', 'Roll a release back.')],
+  [
+    'approve',
+    orderCommand('approve', 'Approve what people are asked for; one person counts once.', {
+      options: gateOption,
+      read: gateIn,
+    }),
+  ],
+  [
+    'reject',
+    orderCommand('reject', 'Say no to what people are asked for: the release is rolled back.', {
+      options: gateOption,
+      read: gateIn,
+    }),
+  ],
   ['retry', orderCommand('retry', 'Release the revision that failed once more.')],
   [
     'set-weight',

@@ -1,4 +1,5 @@
 import type { Order, OrderKind } from '../workflows/messages.ts';
+import { actorOf, actorOptions } from './actor.ts';
 import { canaryOf, nameOf } from './canary.ts';
 import { text, UsageError, type Command, type Given, type Option, type Terminal } from './command.ts';
 import { print } from './output.ts';
@@ -6,7 +7,7 @@ import { withReleases } from './releases.ts';
 
 const options: Readonly<Record<string, Option>> = {
   reason: { type: 'string', short: 'r', text: 'why; told in an Event' },
-  by: { type: 'string', text: 'who asks; default SERIN_ACTOR, or else USER. Recorded, not verified' },
+  ...actorOptions,
   revision: { type: 'string', text: 'refused when the release is about another one' },
   id: { type: 'string', text: 'an id that is repeated is answered the same, and done once' },
 };
@@ -42,15 +43,24 @@ export function orderCommand(
   };
 }
 
-function common(given: Given, { env }: Terminal): Order {
-  const by = text(given, 'by') ?? (env.SERIN_ACTOR || env.USER);
+function common(given: Given, terminal: Terminal): Order {
   const [reason, revision, id] = [text(given, 'reason'), text(given, 'revision'), text(given, 'id')];
   return {
-    ...(by ? { by } : {}),
+    ...actorOf(given, terminal),
     ...(reason ? { reason } : {}),
     ...(revision ? { revision } : {}),
     ...(id ? { id } : {}),
   };
+}
+
+/** Which of several approvals is meant. */
+export const gateOption: Command['options'] = {
+  gate: { type: 'string', text: 'name of the approval, where several are waited for' },
+};
+
+export function gateIn(given: Given): Order {
+  const gate = text(given, 'gate');
+  return gate === undefined ? {} : { gate };
 }
 
 /** The percentage behind the Canary. */

@@ -150,7 +150,14 @@ function createReleases({ workflow }: Client, taskQueue: string): Releases {
     return workflow.connection.withDeadline(Date.now() + patienceMs, () => handle(canary).query(progressQuery));
   }
 
-  async function update(canary: CanaryName, kind: OrderKind, order: Order): Promise<Progress> {
+  async function update(canary: CanaryName, kind: OrderKind, asked: Order): Promise<Progress> {
+    // What became of an order with a token is known once that was looked at, and found by the id.
+    const order = asked.token && asked.id === undefined ? { ...asked, id: randomUUID() } : asked;
+    const progress = await updated(canary, kind, order);
+    return order.token && order.id !== undefined ? answered(canary, order.id) : progress;
+  }
+
+  async function updated(canary: CanaryName, kind: OrderKind, order: Order): Promise<Progress> {
     try {
       return await workflow.connection.withDeadline(Date.now() + patienceMs, () =>
         handle(canary).executeUpdate(orderUpdates[kind], {
@@ -178,6 +185,11 @@ function createReleases({ workflow }: Client, taskQueue: string): Releases {
       signalArgs: [{ ...order, id }],
       staticSummary: `${nameOf(canary)} ← retry`,
     });
+    return answered(canary, id);
+  }
+
+  /** Waits until an order was followed. @throws CommandError when it was refused */
+  async function answered(canary: CanaryName, id: string): Promise<Progress> {
     let trouble = '';
     for (const until = Date.now() + patienceMs; Date.now() < until; await sleep(200)) {
       const progress = await queried(canary).catch((error: unknown) => {

@@ -1,7 +1,7 @@
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import type { MetricCheck, Observation } from '../workflows/domain/observation.ts';
 import { orderKinds } from '../workflows/domain/orders.ts';
-import type { HookAnswer, Plan, PlanFailure, Reading } from '../workflows/domain/plan.ts';
+import type { HookAnswer, Plan, PlanFailure, Reading, Verified } from '../workflows/domain/plan.ts';
 import type { Order } from '../workflows/messages.ts';
 
 /** What happened in a run, as its history has it. */
@@ -40,21 +40,27 @@ type Payloads = { readonly payloads?: readonly Payload[] | null } | null;
 
 /** Puts a run's history into lines, in the order in which things came to pass. */
 export function storyOf(events: readonly HistoryEvent[]): StoryLine[] {
-  const scheduled = new Map<string, readonly unknown[]>();
+  const scheduled = new Map<string, { readonly activity: string; readonly input: readonly unknown[] }>();
   return events.flatMap((event) => {
     const at = timeOf(event);
     const signal = event.workflowExecutionSignaledEventAttributes;
     const update = event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest?.input;
-    const [name, input] = signal ? [signal.signalName, signal.input] : [update?.name, update?.args];
+    const [name, args] = signal ? [signal.signalName, signal.input] : [update?.name, update?.args];
     if (name && (orderKinds as readonly string[]).includes(name)) {
-      return [{ at, kind: 'order', text: orderText(name, values(input)[0] as Order | undefined) } as const];
+      return [{ at, kind: 'order', text: orderText(name, values(args)[0] as Order | undefined) } as const];
     }
     const start = event.activityTaskScheduledEventAttributes;
-    if (start) scheduled.set(String(event.eventId), values(start.input));
+    if (start) {
+      scheduled.set(String(event.eventId), { activity: start.activityType?.name ?? '', input: values(start.input) });
+    }
     const end = event.activityTaskCompletedEventAttributes;
     if (!end) return [];
-    const [, asked] = scheduled.get(String(end.scheduledEventId)) ?? [];
+    const {
+      activity,
+      input: [, asked],
+    } = scheduled.get(String(end.scheduledEventId)) ?? { activity: '', input: [] };
     const [result] = values(end.result);
+    if (activity === 'verifyActors') return actors(at, result);
     return [...told(at, asked, result), ...hooks(at, result), ...read(at, result)];
   });
 }
@@ -108,9 +114,19 @@ function boundsOf(check: MetricCheck | undefined): string {
   return bounds.length > 0 ? ` (${bounds.join(', ')})` : '';
 }
 
-function orderText(kind: string, { by, reason, weight, force }: Order = {}): string {
-  const what = `${kind}${weight === undefined ? '' : ` ${weight}`}${force ? ' --force' : ''}`;
-  return `${what} by ${by ?? 'someone'}${reason ? `: ${reason}` : ''}`;
+function orderText(kind: string, { by, token, reason, weight, force, gate }: Order = {}): string {
+  const what = `${kind}${weight === undefined ? '' : ` ${weight}`}${gate ? ` ${gate}` : ''}${force ? ' --force' : ''}`;
+  const who = token ? 'the holder of a token' : by ? `${by} (claimed)` : 'someone';
+  return `${what} by ${who}${reason ? `: ${reason}` : ''}`;
+}
+
+/** Whose tokens they were. */
+function actors(at: string, result: unknown): StoryLine[] {
+  return (result as readonly Verified[]).map((actor) => ({
+    at,
+    kind: 'order',
+    text: 'subject' in actor ? `token of ${actor.subject} (verified)` : `token refused: ${actor.refused}`,
+  }));
 }
 
 function values(input: Payloads | undefined): readonly unknown[] {

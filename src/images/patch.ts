@@ -7,6 +7,8 @@ import type { ImageSettings, Judgment } from './judge.ts';
 export const lastImageEvent = 'serin.dev/last-image-event';
 export const desiredImages = 'serin.dev/desired-images';
 export const failedImages = 'serin.dev/failed-images';
+/** Who made the change: written with an image whose registry names somebody; pipelines and people may write it too. */
+export const authorAnnotation = 'serin.dev/author';
 
 const Desired = z.record(z.string(), z.object({ tag: z.string(), digest: z.string() }));
 const Failed = z.array(z.object({ container: z.string(), digest: z.string(), policy: z.string() }));
@@ -55,6 +57,7 @@ export function patchOf(
   const event = wrote ? eventOf(push) : before[lastImageEvent];
   const annotations: Record<string, string> = {
     ...(event === undefined ? {} : { [lastImageEvent]: event }),
+    ...authorship(target, push.actor, wrote),
     [desiredImages]: JSON.stringify(desired),
     ...(failed.length > 0 ? { [failedImages]: JSON.stringify(failed) } : {}),
   };
@@ -69,6 +72,15 @@ export function patchOf(
     metadata: { name, namespace, resourceVersion, annotations },
     spec: { template: { spec: { containers: images } } },
   };
+}
+
+/**
+ * Who made the change, as the registry names them. An image that nobody is named for takes the annotation away, rather
+ * than leave the name of whoever made the one before.
+ */
+function authorship(target: KubernetesObject, actor: string | undefined, wrote: boolean): Record<string, string> {
+  const author = wrote ? actor : target.metadata.annotations?.[authorAnnotation];
+  return author ? { [authorAnnotation]: author } : {};
 }
 
 /** How a push is named in `serin.dev/last-image-event`. */

@@ -54,6 +54,30 @@ const CanaryWebhook = z.object({
   metadata: stringMap().optional().describe('Copied into the payload.'),
 });
 
+const CanaryApproval = z.object({
+  name: z.string().min(1).describe('Name by which people answer.'),
+  before: choice(['rollout', 'traffic-increase', 'promotion']).describe(
+    'What needs approval: the start of the canary, each step to more traffic, or the copy to the primary.',
+  ),
+  quorum: z.int().min(1).max(100).optional().describe('Number of people who have to approve, 1 by default.'),
+  approvers: z.array(z.string().min(1)).optional().describe('People who may decide; everybody by default.'),
+  excludeAuthor: z
+    .boolean()
+    .optional()
+    .describe('Whoever made the change (annotation serin.dev/author of the target) may not approve it.'),
+  deadline: z
+    .string()
+    .regex(/^([0-9]+(h|m|s))+$/, {
+      error: ({ input }) => `"${String(input)}" is not a duration in hours, minutes or seconds such as 24h or 1h30m`,
+    })
+    .optional()
+    .describe('Time that people have, from when they are asked; as long as they like by default.'),
+  defaultOutcome: choice(['approve', 'reject', 'keep-waiting'])
+    .optional()
+    .describe('What it means when the deadline passes; keep-waiting by default.'),
+  muteAlert: z.boolean().optional().describe('Send no alert when people are asked.'),
+});
+
 const SessionAffinity = z.object({
   cookieName: z.string().describe('Cookie that keeps a visitor on the canary.'),
   primaryCookieName: z.string().optional().describe('Cookie that keeps a visitor on the primary.'),
@@ -92,6 +116,7 @@ export const CanaryAnalysis = oneOfSets(
     metrics: z.array(CanaryMetric).optional(),
     alerts: z.array(CanaryAlert).optional().describe('Alerts of this Canary, instead of the global ones.'),
     webhooks: z.array(CanaryWebhook).optional(),
+    approvals: z.array(CanaryApproval).optional().describe('What people have to agree to. Flagger has no such thing.'),
     sessionAffinity: SessionAffinity.optional(),
   }),
   [
@@ -103,6 +128,7 @@ export const CanaryAnalysis = oneOfSets(
 
 export type CanaryAnalysis = z.infer<typeof CanaryAnalysis>;
 export type CanaryMetric = z.infer<typeof CanaryMetric>;
+export type CanaryApproval = z.infer<typeof CanaryApproval>;
 export type SessionAffinity = z.infer<typeof SessionAffinity>;
 export type CanaryAlert = z.infer<typeof CanaryAlert>;
 export type CanaryWebhook = z.infer<typeof CanaryWebhook>;

@@ -125,6 +125,7 @@ describe('what is kept', () => {
   it('BC-33: is the whole of what is meant for the mesh', () => {
     const { canary } = parseCanary(superset) as { canary: Json };
     expect(canary.spec.service.trafficPolicy).toEqual(superset.spec.service.trafficPolicy);
+    expect(canary.spec.analysis.approvals).toEqual(superset.spec.analysis.approvals);
   });
 
   it('BC-33: and what Istio may add to its types later', () => {

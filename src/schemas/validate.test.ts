@@ -118,6 +118,60 @@ describe('refuses what cannot work', () => {
   });
 });
 
+describe('refuses approvals that nobody would be asked for, or that can never be given', () => {
+  const approving = (fields: Json, analysis: Json = {}, spec: Json = {}) => {
+    const approvals = [{ name: 'managers', before: 'promotion', ...fields }];
+    return manifest({ analysis: { interval: '1m', threshold: 5, stepWeight: 10, approvals, ...analysis }, ...spec });
+  };
+  const at = 'spec.analysis.approvals[0]';
+
+  it.each<[Json, string]>([
+    [
+      approving({ approvers: ['ada', 'Ada '], quorum: 2 }),
+      `${at}.quorum: 2 of 1 approver(s) can never approve; lower it`,
+    ],
+    [approving({ deadline: '0m' }), `${at}.deadline: "0m" leaves no time; write one such as 30m or 24h`],
+    [
+      approving({ before: 'traffic-increase' }, { stepWeight: undefined, iterations: 3 }),
+      `${at}.before: traffic does not increase step by step here, so nobody would be asked; write rollout or promotion`,
+    ],
+    [
+      approving({ before: 'traffic-increase' }, {}, { provider: 'kubernetes' }),
+      `${at}.before: traffic does not increase step by step here, so nobody would be asked; write rollout or promotion`,
+    ],
+    [
+      approving({ before: 'traffic-increase' }, {}, { skipAnalysis: true }),
+      `${at}.before: skipAnalysis leaves out every step; write rollout or promotion`,
+    ],
+  ])('%#', (object, message) => {
+    expect(errors(object).map((found) => found.message)).toEqual([message]);
+  });
+
+  it('and two of one name', () => {
+    const approvals = ['rollout', 'promotion'].map((before) => ({ name: 'managers', before }));
+    expect(errors(analysing({ approvals })).map(({ message }) => message)).toEqual([
+      'spec.analysis.approvals[1].name: "managers" is in the list before; rename it',
+    ]);
+  });
+
+  it('warns of an outcome that never comes', () => {
+    expect(warnings(approving({ defaultOutcome: 'reject' })).map(({ message }) => message)).toEqual([
+      `${at}.defaultOutcome: means nothing without a deadline; add one`,
+    ]);
+  });
+
+  it('has nothing to say of those that make sense', () => {
+    const good = {
+      before: 'traffic-increase',
+      quorum: 2,
+      approvers: ['ada', 'bob'],
+      deadline: '1h30m',
+      defaultOutcome: 'approve',
+    };
+    expect(findings(approving(good))).toEqual([]);
+  });
+});
+
 describe('TestController_verifyCanary', () => {
   const upstream = (namespace: string) =>
     manifest({ upstreamRef: { apiVersion: 'gloo.solo.io/v1', kind: 'Upstream', name: 'up', namespace } });

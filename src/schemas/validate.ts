@@ -1,3 +1,4 @@
+import { findingsOnApprovals } from './approvals.ts';
 import type { Canary } from './canary.ts';
 import { analysisOf, isSkipped, serviceNames, strategyOf } from './defaults.ts';
 import { stuckAt } from './ladder.ts';
@@ -38,6 +39,7 @@ export function validate(canary: Canary, settings: ValidationSettings): readonly
     ...equalCookies(canary),
     ...longNames(canary),
     ...endlessSteps(canary),
+    ...findingsOnApprovals(canary, settings),
     ...unsupported(canary, settings),
     ...warnings(canary, settings),
   ];

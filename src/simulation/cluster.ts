@@ -28,6 +28,7 @@ export function observe({ world, script }: Simulated, metricsProviders: boolean)
     canary,
     target: {
       revision: world.targetRevision,
+      ...(world.author === undefined ? {} : { author: world.author }),
       replicas: world.targetReplicas,
       available,
       readiness:

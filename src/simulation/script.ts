@@ -55,6 +55,8 @@ export interface State {
   deleted: boolean;
   targetMissing: boolean;
   targetRevision: string;
+  /** Who made it, as the target says. */
+  author: string | undefined;
   targetReplicas: number;
   targetReadyAt: number;
   targetSince: number;

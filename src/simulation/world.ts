@@ -40,6 +40,7 @@ class Stage {
       deleted: false,
       targetMissing: false,
       targetRevision: script.revision,
+      author: undefined,
       targetReplicas: 1,
       targetReadyAt: 0,
       targetSince: 0,
@@ -179,6 +180,11 @@ class Stage {
         };
       case 'analyse':
         return this.analyse(action.revision, action.hooks);
+      case 'verify': {
+        // Here a token is worth the name that it is.
+        const actors = action.orders.map(({ order }) => ({ subject: order.token, id: order.token }));
+        return { type: 'verified', orders: action.orders, actors, now };
+      }
       case 'notify':
         return { type: 'notified', ids: action.notices.map(({ id }) => id), now };
       case 'rest':

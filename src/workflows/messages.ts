@@ -29,17 +29,24 @@ export const orderSignals = {
   resume: defineSignal<[Order]>('resume'),
   promote: defineSignal<[Order]>('promote'),
   abort: defineSignal<[Order]>('abort'),
+  approve: defineSignal<[Order]>('approve'),
+  reject: defineSignal<[Order]>('reject'),
   'set-weight': defineSignal<[Order]>('set-weight'),
   'skip-step': defineSignal<[Order]>('skip-step'),
   retry: defineSignal<[Order]>('retry'),
 } satisfies Record<OrderKind, unknown>;
 
-/** Orders as updates: the same, answered with what the release does now, or refused with why. */
+/**
+ * Orders as updates: the same, answered with what the release does now, or refused with why. One with a token is answered
+ * before that was looked at; what became of it is in `Progress.orders`, by its id.
+ */
 export const orderUpdates = {
   pause: defineUpdate<Progress, [Order]>('pause'),
   resume: defineUpdate<Progress, [Order]>('resume'),
   promote: defineUpdate<Progress, [Order]>('promote'),
   abort: defineUpdate<Progress, [Order]>('abort'),
+  approve: defineUpdate<Progress, [Order]>('approve'),
+  reject: defineUpdate<Progress, [Order]>('reject'),
   'set-weight': defineUpdate<Progress, [Order]>('set-weight'),
   'skip-step': defineUpdate<Progress, [Order]>('skip-step'),
   retry: defineUpdate<Progress, [Order]>('retry'),

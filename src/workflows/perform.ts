@@ -1,12 +1,14 @@
 import type { Action, CarryOut, Event, Release } from './domain/state.ts';
 import type { HookCall } from './domain/plan.ts';
-import { carryOut, look, outside, wayBack } from './proxies.ts';
+import { carryOut, impatient, look, outside, wayBack } from './proxies.ts';
 
 type Performed = Exclude<Action, { type: 'wait' | 'rest' | 'start-over' }>;
 
 /** Actions that are given up when the release is to be rolled back: calls to the outside, and nothing that writes. */
 export function isInterruptible(action: Performed): boolean {
-  return action.type === 'analyse' || action.type === 'call-hooks' || action.type === 'notify';
+  return (
+    action.type === 'analyse' || action.type === 'call-hooks' || action.type === 'notify' || action.type === 'verify'
+  );
 }
 
 /** Has the worker do what was decided, and says what came of it. */
@@ -39,6 +41,12 @@ export async function perform(release: Release, action: Performed): Promise<Even
       const { callHooks } = outside(hookBudget(release, action.hooks));
       const answers = await callHooks.executeWithOptions({ summary }, [canary, action.hooks, action.until]);
       return { type: 'hooks-called', moment: action.moment, answers, now: Date.now() };
+    }
+    case 'verify': {
+      const tokens = action.orders.map(({ order }) => order.token);
+      const { verifyActors } = impatient;
+      const actors = await verifyActors.executeWithOptions({ summary }, [canary, tokens]);
+      return { type: 'verified', orders: action.orders, actors, now: Date.now() };
     }
     case 'notify': {
       const { notify } = outside(10_000 + 15_000 * action.notices.length);

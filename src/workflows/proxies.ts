@@ -32,6 +32,13 @@ export const carryOut = proxyActivities<Activities>(writes);
 /** The way back to the primary never gives up, not even on what a person has to mend. */
 export const wayBack = proxyActivities<Activities>({ ...writes, retry: { ...patient, maximumInterval: '30 seconds' } });
 
+/** Somebody waits for the answer, and can ask again: a dependency that is down for longer is an answer too. */
+export const impatient = proxyActivities<Activities>({
+  scheduleToCloseTimeout: '15 seconds',
+  retry: { ...patient, nonRetryableErrorTypes },
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+});
+
 /** Calls to other people's servers. A refusal is an answer; an attempt that is lost with its worker is made again. */
 export function outside(timeoutMs: number) {
   return proxyActivities<Activities>({

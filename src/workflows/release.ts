@@ -35,7 +35,7 @@ export async function release(start: messages.ReleaseStart): Promise<Outcome> {
     const before = state;
     state = evolve(state, event);
     // What is in flight for a release that is to be rolled back is pointless.
-    if (state.aborted && !before.aborted) interrupt?.();
+    if ((state.aborted && !before.aborted) || (state.rejected && !before.rejected)) interrupt?.();
     return progress(state, doing);
   };
   listen(record, () => state);
@@ -147,7 +147,7 @@ function listen(record: (event: Event) => Progress, state: () => Release): void 
     description: 'Something about this Canary may have changed. {source, eventId}',
   });
   for (const kind of orderKinds) {
-    const description = `${descriptions[kind]} Optional: {by, reason, revision, id}`;
+    const description = `${descriptions[kind]} Optional: {by, reason, revision, id, token}`;
     const handle = (order: Order = {}) => record({ type: 'ordered', kind, order, now: Date.now() });
     setHandler(messages.orderSignals[kind], (order?: Order) => void handle(order), { description });
     setHandler(messages.orderUpdates[kind], (order?: Order) => handle(order), {
@@ -165,6 +165,8 @@ const descriptions = {
   resume: 'Lets a paused release go on.',
   promote: 'Skips the rest of the analysis and promotes. Promotion gates still hold, unless {force: true}.',
   abort: 'Rolls the release back.',
+  approve: 'Approves what people are asked for. One person counts once. {by, gate where there are several}',
+  reject: 'Says no to what people are asked for, and so rolls the release back. {by, gate where there are several}',
   'set-weight':
     'Gives the canary this much traffic, up to the maximum of the analysis; the ladder goes on from there. {weight}',
   'skip-step': 'Takes the present step for passed. Gates still hold.',

@@ -271,15 +271,27 @@ export const admissionCases: readonly AdmissionCase[] = entries.map(([when, obje
   ...more,
 }));
 
-/** What Flagger's CRD prunes and ours keeps, for the mesh to get it whole (BC-33). */
-export const superset: Json = serving({
-  trafficPolicy: {
+/** What Flagger's CRD prunes and ours keeps: what the mesh gets whole (BC-33), and what only Serin knows. */
+export const superset: Json = canary({
+  analysis: {
+    ...{ interval: '1m', threshold: 5, stepWeight: 10 },
+    approvals: [
+      {
+        ...{ name: 'managers', before: 'promotion', quorum: 2, approvers: ['ada', 'bob', 'cyd'] },
+        ...{ excludeAuthor: true, deadline: '24h', defaultOutcome: 'reject', muteAlert: true },
+      },
+    ],
+  },
+  service: {
+    port: 80,
+    trafficPolicy: {
     connectionPool: { tcp: { maxConnections: 5, connectTimeout: '2s', tcpKeepalive: { probes: 3, time: '10s' } } },
     loadBalancer: {
       consistentHash: { httpQueryParameterName: 'user' },
       localityLbSetting: { enabled: true, failoverPriority: ['topology.kubernetes.io/region'] },
     },
     portLevelSettings: [{ port: { number: 80 }, tls: { mode: 'DISABLE' } }],
+  },
   },
 });
 

@@ -92,6 +92,7 @@ describe('the CRDs', () => {
   it('BC-33: keep for the mesh what Flagger’s lose', async () => {
     const { stored } = await create(superset);
     expect(at(stored, 'spec.service.trafficPolicy')).toEqual(superset.spec.service.trafficPolicy);
+    expect(at(stored, 'spec.analysis.approvals')).toEqual(superset.spec.analysis.approvals);
   });
 
   it('BC-06: keep every field of a status that a release remembers', async () => {

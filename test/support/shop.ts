@@ -24,6 +24,7 @@ export const settings: Settings = {
   minimumIntervalMs: 10_000,
   drainMs: 0,
   namespace: '',
+  verifiedActors: false,
 };
 
 export function testDeps(kubernetes: MemoryKubernetes, changes: Partial<Settings> = {}): Deps {

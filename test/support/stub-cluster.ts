@@ -184,6 +184,16 @@ export function stubCluster(more: Partial<Settings> = {}, analysis: Partial<Sett
       await cluster.before('callHooks');
       return callHooks(hooks);
     },
+    // Tokens of this world are the names of those who hold them; `forged` is nobody's.
+    async verifyActors(_canary, tokens) {
+      cluster.calls.push('verifyActors');
+      await cluster.before('verifyActors');
+      return tokens.map((token) =>
+        token.startsWith('forged')
+          ? { refused: 'the signature of the token is forged' }
+          : { subject: token.split('/')[0]!, id: token },
+      );
+    },
     async notify(_canary, notices) {
       await cluster.before('notify');
       cluster.notices.push(...notices);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { run } from '../../src/cli/index.ts';
+import type { Approval, Settings } from '../../src/workflows/domain/observation.ts';
 import { progressQuery, type Progress } from '../../src/workflows/messages.ts';
 import { hook } from '../support/script.ts';
 import { stubCluster } from '../support/stub-cluster.ts';
@@ -11,11 +12,16 @@ afterAll(() => bench.close());
 
 /** Runs a command line against the test's Temporal. */
 async function serin(...argv: string[]): Promise<{ code: number; out: string[]; err: string[] }> {
+  return serinWith({}, ...argv);
+}
+
+async function serinWith(more: object, ...argv: string[]): Promise<{ code: number; out: string[]; err: string[] }> {
   const [out, err]: [string[], string[]] = [[], []];
   const env = {
     TEMPORAL_ADDRESS: process.env.SERIN_TEST_TEMPORAL,
     SERIN_TASK_QUEUE: bench.taskQueue,
     USER: 'ann',
+    ...more,
   };
   const code = await run(argv, { env, out: (line) => void out.push(line), err: (line) => void err.push(line) });
   return { code, out, err };
@@ -125,7 +131,7 @@ describe('serin', () => {
       await bench.client.workflow.getHandle(`release/${name}`).result();
       const [last] = JSON.parse((await serin('history', name, '-o', 'json')).out.join('\n')) as { run: string }[];
       const again = await serin('why', name, '--run', last!.run);
-      for (const order of ['retry by ann: try', 'abort by ann: enough'])
+      for (const order of ['retry by ann (claimed): try', 'abort by ann (claimed): enough'])
         expect(again.out.some((line) => line.includes(`order    ${order}`) || line.includes(`order  ${order}`))).toBe(
           true,
         );
@@ -142,5 +148,118 @@ describe('serin', () => {
     const env = { TEMPORAL_ADDRESS: '127.0.0.1:1' };
     expect(await run(['list'], { env, out: () => undefined, err: (line) => void err.push(line) })).toBe(1);
     expect(err.join('\n')).toMatch(/^serin list: Temporal does not answer at 127\.0\.0\.1:1: .*set TEMPORAL_ADDRESS$/s);
+  });
+});
+
+describe('approvals', () => {
+  const managers: Approval = {
+    ...{ name: 'managers', before: 'promotion', quorum: 2, approvers: ['ada', 'bob', 'cyd'] },
+    ...{ excludesAuthor: false, otherwise: 'keep-waiting', muteAlert: false },
+  };
+  const asking = (more: Partial<Settings> = {}) => {
+    const cluster = stubCluster(more, { approvals: [managers] });
+    cluster.revision = 'v1:2';
+    return cluster;
+  };
+  const waiting = async (name: string) =>
+    until('people are asked', async () => {
+      const { out } = await serin('get', name, '-o', 'json');
+      return (
+        out.length > 0 && (JSON.parse(out.join('\n')) as { progress?: Progress }).progress?.approvals !== undefined
+      );
+    });
+
+  it('two people approve, one of them twice, and a stranger is refused', async () => {
+    const cluster = asking();
+    const canary = bench.canary();
+    const name = `prod/${canary.name}`;
+    await bench.whileWorking(cluster.activities, async () => {
+      const handle = await bench.hint(canary);
+      await waiting(name);
+      expect((await serin('approve', name, '--by', 'ada', '--reason', 'tested')).code).toBe(0);
+      expect(await serin('approve', name, '--by', 'ada')).toMatchObject({
+        code: 1,
+        err: ['serin approve: ada has approved managers (1 of 2) already'],
+      });
+      expect(await serin('approve', name)).toMatchObject({
+        code: 1,
+        err: ['serin approve: ann is none of those who decide on managers: ada, bob, cyd'],
+      });
+      expect((await serin('approve', name, '--by', 'bob', '--gate', 'managers')).code).toBe(0);
+      expect(await handle.result()).toMatchObject({ outcome: 'promoted' });
+      const story = await serin('why', name);
+      expect(story.out.join('\n')).toContain('approve by ada (claimed): tested');
+    });
+    expect(cluster.events).toContain('Approved by ada, managers (1 of 2): tested');
+  });
+
+  it('one says no, by a button of the Temporal UI', async () => {
+    const cluster = asking();
+    const canary = bench.canary();
+    await bench.whileWorking(cluster.activities, async () => {
+      const handle = await bench.hint(canary);
+      await waiting(`prod/${canary.name}`);
+      await handle.signal('reject', { by: 'cyd', reason: 'freeze' });
+      expect(await handle.result()).toMatchObject({
+        outcome: 'rolled back',
+        reason: 'approval managers rejected by cyd: freeze',
+      });
+    });
+  });
+
+  it('wait for days over a lost worker, and what was approved stays so', async () => {
+    const cluster = asking();
+    const canary = bench.canary();
+    const name = `prod/${canary.name}`;
+    const handle = await bench.whileWorking(cluster.activities, async () => {
+      const started = await bench.hint(canary);
+      await waiting(name);
+      expect((await serin('approve', name, '--by', 'ada')).code).toBe(0);
+      return started;
+    });
+    // Nobody is there: a signal is taken all the same.
+    await handle.signal('approve', { by: 'bob' });
+    await bench.whileWorking(cluster.activities, async () => {
+      expect(await handle.result()).toMatchObject({ outcome: 'promoted' });
+    });
+  });
+
+  it('where actors have to be verified, tokens count, each once, and names do not', async () => {
+    const cluster = asking({ verifiesActors: true });
+    const canary = bench.canary();
+    const name = `prod/${canary.name}`;
+    await bench.whileWorking(cluster.activities, async () => {
+      const handle = await bench.hint(canary);
+      await waiting(name);
+      const claimed = 'needs to know for sure who asks: send a signed token with it';
+      for (const command of ['approve', 'promote'])
+        expect(await serin(command, name, '--by', 'ada')).toMatchObject({
+          code: 1,
+          err: [`serin ${command}: ${command} ${claimed}`],
+        });
+      const holding = (token: string, ...argv: string[]) => serinWith({ SERIN_TOKEN: token }, ...argv);
+      expect(await holding('forged', 'approve', name)).toMatchObject({
+        code: 1,
+        err: ['serin approve: the signature of the token is forged'],
+      });
+      expect((await holding('ada/1', 'approve', name, '--id', 'once')).code).toBe(0);
+      expect((await holding('ada/1', 'approve', name, '--id', 'once')).code).toBe(0);
+      expect(await holding('ada/1', 'promote', name, '--force')).toMatchObject({
+        code: 1,
+        err: ['serin promote: this token has been used already'],
+      });
+      expect(await holding('eve/1', 'approve', name, '--by', 'bob')).toMatchObject({
+        code: 1,
+        err: ['serin approve: eve is none of those who decide on managers: ada, bob, cyd'],
+      });
+      expect((await holding('bob/1', 'approve', name)).code).toBe(0);
+      expect(await handle.result()).toMatchObject({ outcome: 'promoted' });
+      const story = (await serin('why', name)).out.join('\n');
+      expect(story).toContain('approve by the holder of a token');
+      expect(story).toContain('token of ada (verified)');
+      expect(story).toContain('token refused: the signature of the token is forged');
+      expect(story).not.toContain('ada/1');
+    });
+    expect(cluster.events).toContain('Approved by ada (verified), managers (1 of 2)');
   });
 });

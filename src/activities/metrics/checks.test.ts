@@ -43,6 +43,7 @@ const settings: Settings = {
   minimumIntervalMs: 1000,
   drainMs: 0,
   namespace: '',
+  verifiedActors: false,
 };
 
 function depsWith(more: Partial<Settings> = {}) {

@@ -143,6 +143,13 @@ describe.each(kinds)('Test%sController', (kind, create) => {
     expect(await revisionAt('600m')).not.toBe(promoted);
   });
 
+  it('says who made the revision, where the target does', async () => {
+    const kubernetes = memoryKubernetes(target(kind), ...configs());
+    expect((await workload(kubernetes).look(canaryFor())).target).not.toHaveProperty('author');
+    at(kubernetes, 'podinfo').metadata.annotations = { 'serin.dev/author': ' ada ' };
+    expect((await workload(kubernetes).look(canaryFor())).target).toMatchObject({ author: 'ada' });
+  });
+
   it('_SyncStatus: the Secret and the ConfigMap belong to what the status says', async () => {
     const kubernetes = memoryKubernetes(target(kind), ...configs());
     const { configs: tracked } = (await workload(kubernetes).look(canaryFor())).target;

@@ -16,7 +16,7 @@ import {
   writeService,
   type KnativeService,
 } from '../knative/service.ts';
-import { fullName, isInitializing } from './target.ts';
+import { authorOf, fullName, isInitializing } from './target.ts';
 import type { Workload } from './workload.ts';
 
 interface Revision {
@@ -84,10 +84,20 @@ export function createKnativeWorkload({ kubernetes }: Deps): Workload {
     revert: () => Promise.resolve(),
   };
 
-  async function observe(canary: Canary, { status }: KnativeService, name: string): Promise<ObservedWorkload> {
+  async function observe(
+    canary: Canary,
+    { metadata, status }: KnativeService,
+    name: string,
+  ): Promise<ObservedWorkload> {
     const readiness = await readinessOf(canary, name, status?.latestReadyRevisionName === name);
     // One replica says: there is something. Without requests it has no pods, and gets some with the first.
-    return { revision: hashOf(name), replicas: 1, available: readiness.ready ? 1 : 0, readiness };
+    return {
+      revision: hashOf(name),
+      ...authorOf({ metadata }),
+      replicas: 1,
+      available: readiness.ready ? 1 : 0,
+      readiness,
+    };
   }
 
   /** Never final: a revision that is not ready gets no traffic from Knative either. */

@@ -8,7 +8,7 @@ import type { Deps } from '../deps.ts';
 import { lastApplied } from '../originals.ts';
 import { controllerOf, isControlledBy, keptByPrefix, ownerReference, withoutToolkitKeys } from '../ownership.ts';
 import { revisionOf, sameJson } from '../revision.ts';
-import { fullName, isInitializing } from './target.ts';
+import { authorOf, fullName, isInitializing } from './target.ts';
 import type { Workload } from './workload.ts';
 
 interface Service extends KubernetesObject {
@@ -202,7 +202,13 @@ function revisionOfService({ spec }: Service): string {
 
 function observed(service: Service): ObservedWorkload {
   // One replica says: there is something, and nothing to wait for.
-  return { revision: revisionOfService(service), replicas: 1, available: 1, readiness: { ready: true } };
+  return {
+    revision: revisionOfService(service),
+    ...authorOf(service),
+    replicas: 1,
+    available: 1,
+    readiness: { ready: true },
+  };
 }
 
 /** After a promotion Flagger leaves a primary that belongs to no Canary: once there was one, the name is taken for it. */

@@ -1,4 +1,12 @@
+import type { KubernetesObject } from '../../clients/kubernetes.ts';
+import { authorAnnotation } from '../../images/patch.ts';
 import type { Canary } from '../../schemas/canary.ts';
+
+/** Who made the revision that a target is at, as far as it says so. */
+export function authorOf({ metadata }: Pick<KubernetesObject, 'metadata'>): { readonly author?: string } {
+  const author = metadata.annotations?.[authorAnnotation]?.trim();
+  return author ? { author } : {};
+}
 
 /** Nobody is sent to the primary yet, so that it may still follow the target. */
 export function isInitializing({ status }: Canary): boolean {

@@ -1,3 +1,4 @@
+import { consentUsed, peopleTold } from './approvals.ts';
 import { nextTick } from './cadence.ts';
 import { hookCalls } from './gates.ts';
 import { unheeded } from './obey.ts';
@@ -24,16 +25,17 @@ export function afterPlan(before: Release, event: CarriedOut): Release {
   if (failure) return notCarriedOut(release, event, failure, done);
   const told = action.plan.verb === 'tell' ? release : { ...release, stall: undefined };
   const once = action.once ? { ...told, toldOnce: [...new Set([...told.toldOnce, action.once])] } : told;
-  return consequence(answerOrders(addAlerts(once, action.alerts), action), event);
+  return consequence(peopleTold(answerOrders(addAlerts(once, action.alerts), action), action, now), event);
 }
 
 /** An order that came in while the opposite was being done was accepted, so it is owed an answer. */
 function answerOrders(release: Release, { then, ending }: CarryOut): Release {
-  if (then === 'restarted') return unheeded(release, ['abort', 'promote', 'set-weight', 'skip-step'], restartedText);
-  if (then === 'promoted') return unheeded(release, ['abort', 'set-weight', 'skip-step'], 'the promotion has begun');
+  const forward = ['set-weight', 'skip-step'] as const;
+  if (then === 'restarted') return unheeded(release, ['abort', 'reject', 'promote', ...forward], restartedText);
+  if (then === 'promoted') return unheeded(release, ['abort', 'reject', ...forward], 'the promotion has begun');
   if (then !== 'way-out' || !ending) return release;
-  const steps = ['set-weight', 'skip-step'] as const;
-  return unheeded(release, [ending.kind === 'promoted' ? 'abort' : 'promote', ...steps], ending.because);
+  const contrary = ending.kind === 'promoted' ? (['abort', 'reject'] as const) : (['promote'] as const);
+  return unheeded(release, [...contrary, ...forward], ending.because);
 }
 
 const restartedText = 'a newer revision has restarted the analysis';
@@ -56,8 +58,12 @@ function consequence(release: Release, { action, overtaken, now }: CarriedOut): 
       };
     case 'noted':
       return release;
-    case 'halted':
-      return { ...release, ticked: false, verdict: undefined, dueAt: next };
+    case 'halted': {
+      // A step that was skipped is over when a gate, or people, are asked for the next one: the canary is judged again.
+      const isAsked = action.people !== undefined || release.verdict?.outcome === 'held';
+      const skipped = isAsked ? undefined : release.skipped;
+      return { ...release, skipped, ticked: false, verdict: undefined, dueAt: next };
+    }
     case 'failed-check':
       return { ...release, ticked: false, verdict: undefined, dueAt: next };
     case 'repaired':
@@ -91,7 +97,7 @@ function consequence(release: Release, { action, overtaken, now }: CarriedOut): 
       // An iteration may begin with the traffic that there was: it is judged over an interval of its own all the same.
       const begun = { weighedAt: now, dueAt: now + intervalMs };
       const followed = { reweighed: undefined, skipped: undefined };
-      return { ...release, ...begun, ...followed, opened: true, verdict: undefined, ticked: false, asked };
+      return { ...consentUsed(release), ...begun, ...followed, opened: true, verdict: undefined, ticked: false, asked };
     }
     case 'promoted':
       return {
@@ -153,6 +159,8 @@ const freshAnalysis = {
   reweighed: undefined,
   skipped: undefined,
   retried: undefined,
+  rejected: undefined,
+  approvals: undefined,
 } as const;
 
 /** The steps that were done have changed what we know of the world; the rest needs a look. */

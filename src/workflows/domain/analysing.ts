@@ -1,3 +1,4 @@
+import { askPeople } from './approvals.ts';
 import { holdCapacity } from './capacity.ts';
 import { askPromotion, promote, sayPromoted, shownWeight, skip } from './copying.ts';
 import { beginEnding, cancelled, rolledBack, strandedText } from './ending.ts';
@@ -17,6 +18,7 @@ import type { Action, Held, Release } from './state.ts';
 export function waiting(release: Release, world: World, now: number): Action {
   const { settings, target } = world;
   if (release.aborted) return beginEnding(release, settings, aborted(release));
+  if (release.rejected) return beginEnding(release, settings, rejected(release));
   if (target.revision === release.status.lastPromotedSpec)
     return beginEnding(release, settings, cancelled(release, settings));
   return rollbackHooks(release, settings) ?? confirmRollout(release, world, now);
@@ -28,6 +30,7 @@ export function analysing(release: Release, world: World, now: number): Action {
   const { status } = release;
   if (release.copied !== undefined) return sayPromoted(release, settings, release.copied);
   if (release.aborted) return beginEnding(release, settings, aborted(release));
+  if (release.rejected) return beginEnding(release, settings, rejected(release));
   if (target.revision !== status.lastAppliedSpec) {
     return target.revision === status.lastPromotedSpec
       ? beginEnding(release, settings, cancelled(release, settings))
@@ -44,7 +47,7 @@ export function analysing(release: Release, world: World, now: number): Action {
   }
   if (target.replicas === 0) return scaledAway(release, settings);
   if (!target.readiness.ready) return unready(release, world);
-  if (settings.skipAnalysis) return skip(release, world);
+  if (settings.skipAnalysis) return skip(release, world, now);
   return failed ?? examine(release, world, now);
 }
 
@@ -56,10 +59,16 @@ function examine(release: Release, world: World, now: number): Action {
   if (says && weights.canary !== release.status.canaryWeight) return shift(release, settings, weights);
   if (verdict?.outcome === 'fail' || verdict?.outcome === 'inconclusive') return failedCheck(release, verdict);
   if (verdict?.outcome === 'held') return held(release, settings, verdict);
-  if ((release.promoted || release.repairing) && !release.paused) return promote(release, world);
+  // However it got here, a canary with traffic that waits for others is judged at each tick.
+  const isDue = isUnderTest(release) && !verdict && now >= release.dueAt;
+  const isHeld = release.status.phase === 'WaitingPromotion' && !release.repairing;
+  if ((release.promoted || release.repairing) && !release.paused && !(isDue && isHeld)) {
+    return promote(release, world, now);
+  }
   // Without pre-rollout hooks the first weight opens the analysis.
   if (!release.opened && hookCalls(settings, 'pre-rollout', 'Progressing').length > 0) return open(release, settings);
-  if (release.reweighed?.weight !== undefined) return reweigh(release, settings, release.reweighed.weight, now);
+  if (release.reweighed?.weight !== undefined && !isDue)
+    return reweigh(release, settings, release.reweighed.weight, now);
   if (isUnderTest(release) && !verdict && !release.skipped) {
     if (now < release.dueAt) return { type: 'wait', until: release.dueAt, why: `next check ${at(release, settings)}` };
     return {
@@ -95,12 +104,12 @@ function advance(release: Release, world: World, now: number): Action {
   if (asked) return asked;
   switch (next.type) {
     case 'complete':
-      return promote(release, world);
+      return promote(release, world, now);
     case 'shift':
-      return shift(release, settings, next.weights);
+      return askForMore(release, settings, next.weights, now) ?? shift(release, settings, next.weights);
     case 'iterate':
     case 'switch':
-      return iterate(release, settings, next);
+      return iterate(release, settings, next, now);
   }
 }
 
@@ -117,10 +126,17 @@ function askIncrease(release: Release, settings: Settings, now: number): Action 
   }
 }
 
+/** Asks people for more traffic. Less, or copies of requests, need nobody's consent. */
+function askForMore(release: Release, settings: Settings, to: Weights, now: number): Action | undefined {
+  const isMore = to.canary > release.weights.canary && release.status.phase === 'Progressing';
+  return isMore ? askPeople(release, settings, 'traffic-increase', now) : undefined;
+}
+
 /** A weight that somebody asked for: the ladder goes on from there. Less traffic needs nobody's approval. */
 function reweigh(release: Release, settings: Settings, canary: number, now: number): Action {
+  const to: Weights = { primary: 100 - canary, canary };
   const asked = canary > release.weights.canary ? askIncrease(release, settings, now) : undefined;
-  return asked ?? shift(release, settings, { primary: 100 - canary, canary });
+  return asked ?? askForMore(release, settings, to, now) ?? shift(release, settings, to);
 }
 
 function shift(release: Release, settings: Settings, weights: Weights): Action {
@@ -134,10 +150,15 @@ function shift(release: Release, settings: Settings, weights: Weights): Action {
 }
 
 /** Another interval with the same traffic; before the last one the gates for promotion are asked. */
-function iterate(release: Release, settings: Settings, next: Extract<NextStep, { iteration: number }>): Action {
+function iterate(
+  release: Release,
+  settings: Settings,
+  next: Extract<NextStep, { iteration: number }>,
+  now: number,
+): Action {
   const { iteration, weights } = next;
   const isSwitch = next.type === 'switch';
-  const asked = isSwitch ? askPromotion(release, settings) : undefined;
+  const asked = isSwitch ? askPromotion(release, settings, now) : undefined;
   if (asked) return asked;
   const message = isSwitch
     ? switchText(settings)
@@ -298,6 +319,16 @@ function rollbackHooks(release: Release, settings: Settings): Action | undefined
     ],
     alerts: [alert('warn', 'Rolling back manual webhook invoked')],
   });
+}
+
+function rejected(release: Release) {
+  const { by = 'someone', reason, gate = '' } = release.rejected ?? {};
+  const text = `approval ${gate} rejected by ${by}${reason ? `: ${reason}` : ''}`;
+  return {
+    ...rolledBack(text),
+    reasons: [warning(`Rolling back ${canaryName(release)} ${text}`)],
+    alerts: [alert('warn', `Rolling back ${text}`)],
+  };
 }
 
 function aborted(release: Release) {

@@ -1,4 +1,5 @@
 import { neededReplicas } from './capacity.ts';
+import { askPeople } from './approvals.ts';
 import { askGate, gate } from './gates.ts';
 import { primaryName, targetName } from './names.ts';
 import { carryOut, enterPhase, normal, record } from './plans.ts';
@@ -10,15 +11,16 @@ import type { Action, Release } from './state.ts';
 /** The way from `Progressing` to `Promoting`: the last question, and the copy of the revision to the primary. */
 
 /** The ladder is climbed, or someone said so: the last question, and the copy. */
-export function promote(release: Release, { settings }: World): Action {
+export function promote(release: Release, { settings }: World, now: number): Action {
   const { lastAppliedSpec: revision } = release.status;
   return (
-    askPromotion(release, settings) ?? copy(release, settings, release.weights, promotion(release, settings, revision))
+    askPromotion(release, settings, now) ??
+    copy(release, settings, release.weights, promotion(release, settings, revision))
   );
 }
 
 /** Asks the gates for promotion, or waits for them. Undefined when they are open. */
-export function askPromotion(release: Release, settings: Settings): Action | undefined {
+export function askPromotion(release: Release, settings: Settings, now: number): Action | undefined {
   if (release.promoted?.force) return undefined;
   switch (gate(release, settings, 'confirm-promotion')) {
     case 'unknown':
@@ -26,7 +28,7 @@ export function askPromotion(release: Release, settings: Settings): Action | und
     case 'closed':
       return { type: 'wait', until: release.dueAt, why: 'waiting for approval to promote' };
     case 'open':
-      return undefined;
+      return askPeople(release, settings, 'promotion', now);
   }
 }
 
@@ -40,8 +42,10 @@ function promotion(release: Release, settings: Settings, revision: string): Step
   ];
 }
 
-/** Without analysis: traffic to the primary, and the copy. */
-export function skip(release: Release, { settings }: World): Action {
+/** Without analysis: traffic to the primary, and the copy. No gate is asked, but people are. */
+export function skip(release: Release, { settings }: World, now: number): Action {
+  const asked = release.promoted?.force ? undefined : askPeople(release, settings, 'promotion', now);
+  if (asked) return asked;
   // A primary without pods gets its traffic back like after any promotion: once it is ready.
   const weights = strandsTraffic(release, onPrimary) ? weightsNow(release) : onPrimary;
   return copy(release, settings, weights, [

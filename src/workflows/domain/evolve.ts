@@ -1,9 +1,10 @@
+import { awaitsPeople } from './approvals.ts';
 import { weightsInForce } from './adoption.ts';
 import { judge } from './analysis.ts';
 import { compatible } from './compatible.ts';
 import { passOver } from './ticks.ts';
 import { afterPlan } from './after-plan.ts';
-import { obey } from './obey.ts';
+import { isRepeated, obey, refuse } from './obey.ts';
 import { names, targetName } from './names.ts';
 import { hookCalls } from './gates.ts';
 import { isAnalysing } from './phases.ts';
@@ -23,7 +24,7 @@ export function evolve(before: Release, event: Event): Release {
     case 'hinted':
       return hinted(release, event);
     case 'ordered':
-      return obey(release, event.kind, event.order, event.now);
+      return ordered(release, event);
     case 'looked':
       return looked(release, compatible(event.observation), event.answered, event.now);
     case 'analysed':
@@ -34,6 +35,8 @@ export function evolve(before: Release, event: Event): Release {
       return hooksCalled(release, event);
     case 'notified':
       return { ...release, notices: release.notices.filter(({ id }) => !event.ids.includes(id)) };
+    case 'verified':
+      return verified(release, event);
     case 'woke':
       return woke(release, event.now);
     case 'interrupted':
@@ -46,6 +49,28 @@ export function evolve(before: Release, event: Event): Release {
 /** Whether a message has come that the decision did not know of: while it was carried out, or since the look before it. */
 function isOvertaken({ hinted, answered }: Release, { overtaken = false }: { readonly overtaken?: boolean }): boolean {
   return overtaken || hinted > answered;
+}
+
+/** An order with a token waits until it is known whose it is; who an order says it is, no message can say for sure. */
+function ordered(release: Release, { kind, order, now }: Extract<Event, { type: 'ordered' }>): Release {
+  const { token, verified: _, ...rest } = order;
+  if (!token || isRepeated(release, order)) return obey(release, kind, rest, now);
+  return { ...release, unverified: [...(release.unverified ?? []), { kind, order: { ...rest, token } }] };
+}
+
+function verified(release: Release, { orders, actors, now }: Extract<Event, { type: 'verified' }>): Release {
+  const left = (release.unverified ?? []).filter((one) => !orders.includes(one));
+  return orders.reduce<Release>(
+    (state, { kind, order: { token: _token, ...rest } }, index) => {
+      const actor = actors[index] ?? { refused: 'nobody looked at the token' };
+      if ('refused' in actor) return refuse(state, kind, rest, now, actor.refused);
+      if (state.usedTokens?.includes(actor.id))
+        return refuse(state, kind, rest, now, 'this token has been used already');
+      const used = [...(state.usedTokens ?? []), actor.id].slice(-seenLimit);
+      return obey({ ...state, usedTokens: used }, kind, { ...rest, by: actor.subject, verified: true }, now);
+    },
+    { ...release, unverified: left },
+  );
 }
 
 function hinted(release: Release, { hint }: Extract<Event, { type: 'hinted' }>): Release {
@@ -112,7 +137,9 @@ function analysed(release: Release, event: Extract<Event, { type: 'analysed' }>)
   const verdict = judge(names(next, settings), settings.analysis.metrics, hooks, readings);
   const inconclusive = verdict.outcome === 'inconclusive' ? next.inconclusive + 1 : 0;
   const judged: Release = { ...next, verdict, inconclusive, ticked: false };
-  return verdict.outcome === 'pass' && judged.paused ? passOver(judged, event.now) : judged;
+  // What is good enough to go on, while people keep it from going on, is judged again at the next tick.
+  const isHeld = judged.paused !== undefined || awaitsPeople(judged, event.now);
+  return verdict.outcome === 'pass' && isHeld ? passOver(judged, event.now) : judged;
 }
 
 function hooksCalled(release: Release, { moment, answers, now }: Extract<Event, { type: 'hooks-called' }>): Release {
@@ -201,6 +228,10 @@ function failed(release: Release, event: Extract<Event, { type: 'failed' }>): Re
   if (action.type === 'notify') {
     // People who cannot be reached must not hold up a release; its own events tell the same.
     return { ...release, notices: release.notices.filter((notice) => !action.notices.includes(notice)) };
+  }
+  if (action.type === 'verify') {
+    const actors = action.orders.map(() => ({ refused: `the token could not be verified: ${message}` }));
+    return verified(release, { type: 'verified', orders: action.orders, actors, now });
   }
   const intervalMs = release.observation?.canary?.settings.analysis.intervalMs ?? 60_000;
   const told: EventRecord = { ...warning(message), scope: release.id };

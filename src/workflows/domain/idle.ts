@@ -1,3 +1,4 @@
+import { askPeople } from './approvals.ts';
 import { askGate, gate, isMuted } from './gates.ts';
 import { canaryName, targetName } from './names.ts';
 import { alert, carryOut, enterPhase, normal, record, recordOnce, warning, writeStatus } from './plans.ts';
@@ -36,7 +37,7 @@ export function confirmRollout(release: Release, world: World, now: number): Act
   if (verdict?.outcome === 'held') return becomeWaiting(release, world, verdict.hook);
   switch (gate(release, world.settings, 'confirm-rollout')) {
     case 'open':
-      return start(release, world);
+      return askPeople(release, world.settings, 'rollout', now) ?? start(release, world);
     case 'closed':
       return { type: 'wait', until: Math.max(dueAt, now), why: 'waiting for approval to begin' };
     case 'unknown':

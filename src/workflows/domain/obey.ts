@@ -1,3 +1,4 @@
+import { notToDecide, rejectedGate, vote } from './approvals.ts';
 import { passOver } from './ticks.ts';
 import { isAnalysing } from './phases.ts';
 import { revisionInFlight } from './names.ts';
@@ -17,6 +18,9 @@ export function refusal(release: Release, kind: OrderKind, order: Order): string
   if (order.revision !== undefined && order.revision !== revision) {
     return `the order is about revision ${order.revision}, the release about ${revision || 'none yet'}`;
   }
+  if (observation.canary.settings.verifiesActors && mustBeVerified.has(kind) && !order.verified && !order.token) {
+    return `${kind} needs to know for sure who asks: send a signed token with it`;
+  }
   if (kind === 'retry') return notToRetry(release);
   if (release.ending) return `the release is ending already: ${release.ending.because}`;
   if (status.phase === 'Promoting' || status.phase === 'Finalising' || release.copied !== undefined) {
@@ -33,10 +37,16 @@ export function refusal(release: Release, kind: OrderKind, order: Order): string
       return analysisOnly(release, kind) ?? notReady(release) ?? notAWeight(release, order.weight);
     case 'skip-step':
       return analysisOnly(release, kind) ?? notReady(release) ?? notToSkip(release);
+    case 'approve':
+    case 'reject':
+      return notToDecide(release, kind, order);
     case 'abort':
       return status.phase === 'Waiting' ? undefined : analysisOnly(release, kind);
   }
 }
+
+/** Orders that let a revision go on. */
+const mustBeVerified: ReadonlySet<OrderKind> = new Set(['approve', 'promote']);
 
 function notReady({ observation }: Release): string | undefined {
   return observation?.target?.readiness.ready === false ? 'the canary is not ready' : undefined;
@@ -82,10 +92,9 @@ export function obey(release: Release, kind: OrderKind, order: Order, now: numbe
   if (isRepeated(release, order)) return release;
   if (!release.observation) return { ...release, early: [...release.early, { kind, order }] };
   const no = refusal(release, kind, order);
-  const by = order.by ?? 'someone';
+  const by = nameOf(order);
   const because = order.reason ? `: ${order.reason}` : '';
-  if (no !== undefined)
-    return tell(answered(release, kind, order, now, no), warning(`Order ${kind} by ${by} refused: ${no}`));
+  if (no !== undefined) return refuse(release, kind, order, now, no);
   const accepted = { ...order, at: now };
   const known: Release = {
     ...answered(release, kind, order, now),
@@ -116,6 +125,12 @@ export function obey(release: Release, kind: OrderKind, order: Order, now: numbe
         { ...known, skipped: accepted },
         normal(`Step skipped by ${by} at weight ${release.weights.canary}${because}`),
       );
+    case 'approve': {
+      const counted = vote(known, order, now);
+      return tell(hurried(counted.release, now), normal(counted.told));
+    }
+    case 'reject':
+      return { ...known, rejected: { ...accepted, gate: rejectedGate(known, order) }, paused: undefined };
     case 'retry':
       // A run is one story: the one that follows tells of it.
       if (release.ended) return { ...known, retried: accepted };
@@ -125,15 +140,31 @@ export function obey(release: Release, kind: OrderKind, order: Order, now: numbe
   }
 }
 
+/** Does not follow an order, and says so. */
+export function refuse(release: Release, kind: OrderKind, order: Order, now: number, why: string): Release {
+  const event = warning(`Order ${kind} by ${nameOf(order)} refused: ${why}`);
+  return tell(answered(release, kind, order, now, why), event);
+}
+
+function nameOf({ by, verified }: Order): string {
+  return `${by ?? 'someone'}${verified ? ' (verified)' : ''}`;
+}
+
 /** Where an accepted order waits to be followed. */
-const places = { abort: 'aborted', promote: 'promoted', 'set-weight': 'reweighed', 'skip-step': 'skipped' } as const;
+const places = {
+  abort: 'aborted',
+  reject: 'rejected',
+  promote: 'promoted',
+  'set-weight': 'reweighed',
+  'skip-step': 'skipped',
+} as const;
 
 /** Accepted orders of these kinds, if there are any, can no longer be followed: they are dropped, and events say why. */
 export function unheeded(release: Release, kinds: readonly (keyof typeof places)[], why: string): Release {
   return kinds.reduce((state, kind) => {
     const accepted = state[places[kind]];
     if (!accepted) return state;
-    const told = tell(state, warning(`Order ${kind} by ${accepted.by ?? 'someone'} could not be followed: ${why}`));
+    const told = tell(state, warning(`Order ${kind} by ${nameOf(accepted)} could not be followed: ${why}`));
     return { ...told, [places[kind]]: undefined };
   }, release);
 }
@@ -148,14 +179,18 @@ function answered(release: Release, kind: OrderKind, { id }: Order, at: number, 
   return { ...release, answers: [...(release.answers ?? []), answer].slice(-answersKept) };
 }
 
-/** The next judgment is due at once, but never before the weight has been in force for a whole interval. */
 function resumed(release: Release, now: number): Release {
-  const intervalMs = release.observation?.canary?.settings.analysis.intervalMs ?? 0;
-  const earliest = release.weighedAt + intervalMs;
-  return { ...release, paused: undefined, dueAt: Math.max(Math.min(release.dueAt, now), earliest) };
+  return { ...hurried(release, now), paused: undefined };
 }
 
-function isRepeated(release: Release, order: Order): boolean {
+/** The next judgment is due at once, but never before the weight has been in force for a whole interval. */
+function hurried(release: Release, now: number): Release {
+  const intervalMs = release.observation?.canary?.settings.analysis.intervalMs ?? 0;
+  const earliest = release.weighedAt + intervalMs;
+  return { ...release, dueAt: Math.max(Math.min(release.dueAt, now), earliest) };
+}
+
+export function isRepeated(release: Release, order: Order): boolean {
   return order.id !== undefined && release.orderIds.includes(order.id);
 }
 

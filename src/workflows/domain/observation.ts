@@ -61,6 +61,8 @@ export interface Settings {
   readonly listeners: { readonly alerts: boolean; readonly events: boolean };
   /** Milliseconds the data plane gets to hear of new routes before the pods behind the old ones go. */
   readonly drainMs: number;
+  /** Only people whose tokens were verified may approve and promote. */
+  readonly verifiesActors?: true;
 }
 
 export interface AnalysisSettings {
@@ -84,9 +86,32 @@ export interface AnalysisSettings {
   /** Checks in the order in which they are judged: built-in and inline ones, then templates. */
   readonly metrics: readonly MetricCheck[];
   readonly hooks: readonly Hook[];
+  /** What people have to agree to. Absent where nobody is asked. */
+  readonly approvals?: readonly Approval[];
   /** What the provider cannot do and is left out, in Flagger's words: told as a release begins. */
   readonly remarks: readonly string[];
 }
+
+/** What people are asked before the release goes on. */
+export interface Approval {
+  readonly name: string;
+  readonly before: Moment;
+  /** Different people who have to approve; one who rejects is enough to end the release. */
+  readonly quorum: number;
+  /** Who may decide; empty for everybody. */
+  readonly approvers: readonly string[];
+  /** Whoever made the change may not approve it. */
+  readonly excludesAuthor: boolean;
+  /** The time that people have, from when they are asked, and as its author wrote it. Absent: as long as they like. */
+  readonly deadline?: { readonly ms: number; readonly text: string };
+  /** What their silence means once that time is over. */
+  readonly otherwise: 'approve' | 'reject' | 'keep-waiting';
+  /** Asking sends no alert. */
+  readonly muteAlert: boolean;
+}
+
+/** When people are asked: before the canary starts, before each step to more traffic, before the copy to the primary. */
+export type Moment = 'rollout' | 'traffic-increase' | 'promotion';
 
 export interface MetricCheck {
   readonly name: string;
@@ -158,6 +183,8 @@ export interface ObservedWorkload {
    * Empty when it has none, absent when they are not tracked.
    */
   readonly configs?: Readonly<Record<string, string>>;
+  /** Who made this revision, as far as its annotation `serin.dev/author` says. */
+  readonly author?: string;
   /** `spec.replicas`. */
   readonly replicas: number;
   /** Pods that are available now. */

@@ -59,6 +59,9 @@ describe('an order in each phase', () => {
     Promoting: Object.fromEntries(orderKinds.map((kind) => [kind, begun])),
     Finalising: Object.fromEntries(orderKinds.map((kind) => [kind, begun])),
   };
+  // What they meet where people are asked is in approvals.test.ts.
+  for (const phase of [...atRest, 'Waiting', 'Progressing', 'WaitingPromotion', 'Terminating', 'Terminated'] as const)
+    Object.assign(table[phase], { approve: 'no approval is waited for', reject: 'no approval is waited for' });
   for (const phase of ['Promoting', 'Finalising'] as const) table[phase].retry = nothing('retry', phase);
   for (const phase of [...atRest, 'Waiting', 'Progressing', 'WaitingPromotion'] as const)
     table[phase].resume = notPaused;

@@ -8,8 +8,12 @@ export interface Hint {
 
 /** What a person asks of a release. */
 export interface Order {
-  /** Who asks, as they or their tool say; recorded, not verified. */
+  /** Who asks: as they or their tool claim, unless `verified`. */
   readonly by?: string;
+  /** Signed by an issuer that the worker trusts; it says who asks, whatever `by` claims. Seen by the worker, kept nowhere. */
+  readonly token?: string;
+  /** The worker found out who asks. What a message says here itself counts for nothing. */
+  readonly verified?: true;
   readonly reason?: string;
   /** Revision the order is about; an order that names another revision than the one in flight is refused. */
   readonly revision?: string;
@@ -19,9 +23,21 @@ export interface Order {
   readonly force?: boolean;
   /** `set-weight`: percent of traffic for the canary. */
   readonly weight?: number;
+  /** `approve`, `reject`: name of the approval. Needed only where several are waited for. */
+  readonly gate?: string;
 }
 
-export const orderKinds = ['pause', 'resume', 'promote', 'abort', 'set-weight', 'skip-step', 'retry'] as const;
+export const orderKinds = [
+  'pause',
+  'resume',
+  'promote',
+  'abort',
+  'approve',
+  'reject',
+  'set-weight',
+  'skip-step',
+  'retry',
+] as const;
 
 export type OrderKind = (typeof orderKinds)[number];
 

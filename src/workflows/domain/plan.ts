@@ -118,6 +118,15 @@ export interface HookAnswer {
   readonly error?: string;
 }
 
+/** Whose token it was, or why nobody's. */
+export type Verified =
+  | {
+      readonly subject: string;
+      /** Tells this token from others, and gives nothing of it away. */
+      readonly id: string;
+    }
+  | { readonly refused: string };
+
 /** What one metric check read. Times are in milliseconds. */
 export type Reading =
   | { readonly name: string; readonly value: number }

@@ -69,6 +69,9 @@ export function decide(release: Release, now: number): Action {
 }
 
 function choose(release: Release, now: number): Action {
+  // Whoever asks is owed an answer, whatever else is going on.
+  const { unverified = [] } = release;
+  if (unverified.length > 0) return { type: 'verify', orders: unverified, why: `${unverified.length} signed order(s)` };
   if (release.superseded) return { type: 'start-over' };
   const { observation } = release;
   // Before the look, which may be the very thing that cannot be done. A message ends the pause.

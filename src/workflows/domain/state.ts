@@ -1,7 +1,7 @@
 import type { Verdict } from './analysis.ts';
 import type { CanaryStatus, HookType, Observation, Weights } from './observation.ts';
 import type { Hint, Order, OrderAnswer, OrderKind } from './orders.ts';
-import type { EventRecord, HookAnswer, HookCall, Notice, Plan, PlanFailure, Reading } from './plan.ts';
+import type { EventRecord, HookAnswer, HookCall, Notice, Plan, PlanFailure, Reading, Verified } from './plan.ts';
 
 /**
  * What the rules have come to. 2: messages are sent while the release goes on, and what is due is done though hints keep
@@ -85,6 +85,14 @@ export interface Release {
   readonly skipped?: Accepted;
   /** The revision that failed is to be released once more. */
   readonly retried?: Accepted;
+  /** Somebody whose approval is asked for said no. */
+  readonly rejected?: Accepted;
+  /** Approvals that were asked for, by name. */
+  readonly approvals?: Readonly<Record<string, AskedApproval>>;
+  /** Orders with tokens that have not been looked at yet. */
+  readonly unverified?: readonly Unverified[];
+  /** Ids of tokens that orders were followed on: each is good for one. */
+  readonly usedTokens?: readonly string[];
   /** Orders that came before the first look. */
   readonly early: readonly { readonly kind: OrderKind; readonly order: Order }[];
   readonly orderIds: readonly string[];
@@ -122,6 +130,32 @@ export interface Held {
   readonly outcome: 'held';
   readonly gate: 'confirm-rollout' | 'confirm-traffic-increase' | 'confirm-promotion';
   readonly hook: string;
+}
+
+/** What people were asked, and who has agreed. */
+export interface AskedApproval {
+  readonly revision: string;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  /** Of different people. */
+  readonly votes: readonly Vote[];
+  /** The deadline has passed, and this was told. */
+  readonly overdue?: true;
+}
+
+export interface Vote {
+  readonly by: string;
+  /** Who it is was verified, and not just claimed. */
+  readonly verified?: true;
+  readonly reason?: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** An order that waits until its token has been verified. */
+export interface Unverified {
+  readonly kind: OrderKind;
+  readonly order: Order & { readonly token: string };
 }
 
 /** An order that is being followed. */
@@ -176,6 +210,7 @@ export type Action =
       readonly why: string;
     }
   | { readonly type: 'notify'; readonly notices: readonly Notice[]; readonly why: string }
+  | { readonly type: 'verify'; readonly orders: readonly Unverified[]; readonly why: string }
   /** Until a message comes, and no longer than `until`. */
   | { readonly type: 'wait'; readonly until?: number; readonly why: string }
   | { readonly type: 'start-over' }
@@ -194,6 +229,8 @@ export interface CarryOut {
   readonly ending?: Ending;
   /** Marks something as told for the rest of this run. */
   readonly once?: string;
+  /** Names of approvals that people are asked for by it, and of those it says are overdue. */
+  readonly people?: { readonly asked?: readonly string[]; readonly overdue?: readonly string[] };
 }
 
 export type Then =
@@ -243,6 +280,13 @@ export type Event =
       readonly now: number;
     }
   | { readonly type: 'notified'; readonly ids: readonly string[]; readonly now: number }
+  /** Whose tokens these were, in the order in which they were asked about. */
+  | {
+      readonly type: 'verified';
+      readonly orders: readonly Unverified[];
+      readonly actors: readonly Verified[];
+      readonly now: number;
+    }
   | { readonly type: 'woke'; readonly now: number }
   /** An action was given up because a message made it pointless. */
   | { readonly type: 'interrupted'; readonly now: number }
