@@ -14,16 +14,9 @@ import { createKubernetes, loadKubeConfig, resources, type Kubernetes } from './
 import { fieldManager, readSettings, type ProcessSettings } from './config.ts';
 import { messageOf } from './errors.ts';
 import { createLog, type Log } from './log.ts';
+import { ensureSearchAttributes } from './search-attributes.ts';
 import { healthHandler, listen, untilComplete } from './server.ts';
 import { loadReceivers } from './triggers/receivers.ts';
-
-/** Search attributes that releases write. A server that does not know them would hang every release at its first turn. */
-export const requiredSearchAttributes = {
-  CanaryPhase: 'Keyword',
-  CanaryWeight: 'Int',
-  CanaryTarget: 'Keyword',
-  CanaryRevision: 'Keyword',
-} as const;
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env, process.argv.slice(2));
@@ -178,14 +171,7 @@ async function problems(
 async function missingAttributes(connection: NativeConnection | undefined, namespace: string): Promise<string[]> {
   if (!connection) return ['Temporal is not connected'];
   try {
-    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-    return Object.entries(requiredSearchAttributes)
-      .filter(([name]) => !(name in customAttributes))
-      .map(
-        ([name, type]) =>
-          `search attribute ${name} is missing; run: temporal operator search-attribute create ` +
-          `--namespace ${namespace} --name ${name} --type ${type}`,
-      );
+    return await ensureSearchAttributes(connection, namespace);
   } catch (error) {
     return [`Temporal does not answer: ${messageOf(error)}`];
   }

@@ -42,6 +42,7 @@ export function settingsOf(canary: Canary, worker: WorkerSettings, sources: Sour
       events: webhooks.some(({ type }) => type === 'event') || worker.eventWebhook !== '',
     },
     drainMs: worker.drainMs,
+    ...(worker.clusterName ? { cluster: worker.clusterName } : {}),
     ...(worker.verifiedActors ? { verifiesActors: true as const } : {}),
   };
 }
@@ -85,6 +86,7 @@ export function settingsOfUnreadable(spec: unknown, worker: WorkerSettings): Set
     },
     listeners: { alerts: false, events: worker.eventWebhook !== '' },
     drainMs: worker.drainMs,
+    ...(worker.clusterName ? { cluster: worker.clusterName } : {}),
     ...(worker.verifiedActors ? { verifiesActors: true as const } : {}),
   };
 }

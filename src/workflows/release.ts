@@ -56,6 +56,7 @@ export async function release(start: messages.ReleaseStart): Promise<Outcome> {
       // Nothing may be awaited between this look at the state and a return: that is what makes hints impossible to lose.
       if (action.type === 'rest') return finished(state);
       if (action.type === 'start-over') {
+        if (state.rules >= 3) show(state, action, Date.now());
         return continueAsNew<typeof release>({
           canary: start.canary,
           after: { seen: state.seen, dueAt: state.dueAt, ...(state.retried ? { retry: state.retried } : {}) },
@@ -133,7 +134,8 @@ export async function release(start: messages.ReleaseStart): Promise<Outcome> {
 
 /** A run that began under earlier rules goes on by them: its history says what was decided. */
 function begun({ canary, after }: messages.ReleaseStart): Release {
-  return begin({ id: workflowInfo().runId, canary, ...after, rules: patched('rules-2') ? 2 : 1 });
+  const rules = patched('rules-3') ? 3 : patched('rules-2') ? 2 : 1;
+  return begin({ id: workflowInfo().runId, canary, ...after, rules });
 }
 
 function finished(state: Release): Outcome {

@@ -1,15 +1,20 @@
-import { defineSearchAttributeKey } from '@temporalio/common';
+import { defineSearchAttributeKey, type SearchAttributeUpdatePair } from '@temporalio/common';
 import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import { orderKinds } from './domain/orders.ts';
-import { describe } from './domain/progress.ts';
+import { describe, progress, type ApprovalProgress } from './domain/progress.ts';
+import { outcome } from './domain/release.ts';
 import type { Action, Release } from './domain/state.ts';
 
-/** What lists can be filtered by. A server must know these before a release can start. */
+/** What lists can be filtered by. A server must know these before a release can start; the worker sees to that. */
 export const searchAttributes = {
   phase: defineSearchAttributeKey('CanaryPhase', 'KEYWORD'),
   weight: defineSearchAttributeKey('CanaryWeight', 'INT'),
   target: defineSearchAttributeKey('CanaryTarget', 'KEYWORD'),
   revision: defineSearchAttributeKey('CanaryRevision', 'KEYWORD'),
+  namespace: defineSearchAttributeKey('CanaryNamespace', 'KEYWORD'),
+  cluster: defineSearchAttributeKey('CanaryCluster', 'KEYWORD'),
+  image: defineSearchAttributeKey('CanaryImage', 'KEYWORD'),
+  outcome: defineSearchAttributeKey('CanaryOutcome', 'KEYWORD'),
 } as const;
 
 /** Shows people what the release is doing: attributes for lists, a page in Markdown for the run itself. */
@@ -17,46 +22,60 @@ export function show(release: Release, action: Action, now: number): void {
   const { canary, status, weights, observation } = release;
   // Before the first look there is nothing to show that would be true.
   if (!observation?.canary) return;
-  updateAttributes({
-    phase: status.phase || 'New',
-    weight: weights.canary,
-    target: `${canary.namespace}/${observation.canary.settings.target.name}`,
-    revision: shortRevision(status.lastAppliedSpec),
-  });
+  const { settings } = observation.canary;
+  updateAttributes([
+    { key: searchAttributes.phase, value: status.phase || 'New' },
+    { key: searchAttributes.weight, value: weights.canary },
+    { key: searchAttributes.target, value: `${canary.namespace}/${settings.target.name}` },
+    { key: searchAttributes.revision, value: shortRevision(status.lastAppliedSpec) },
+    ...(release.rules < 3
+      ? []
+      : [
+          { key: searchAttributes.namespace, value: canary.namespace },
+          { key: searchAttributes.cluster, value: settings.cluster?.slice(0, longestKeyword) ?? null },
+          { key: searchAttributes.image, value: observation.target?.image?.slice(0, longestKeyword) ?? null },
+          { key: searchAttributes.outcome, value: outcomeSoFar(release, action) ?? null },
+        ]),
+  ]);
   setCurrentDetails(page(release, action, now));
 }
 
-interface Attributes {
-  readonly phase: string;
-  readonly weight: number;
-  readonly target: string;
-  readonly revision: string;
+/** Characters that a database of Temporal's keeps. */
+const longestKeyword = 255;
+
+interface Shown {
+  readonly key: (typeof searchAttributes)[keyof typeof searchAttributes];
+  /** Null takes the attribute away: a run that continues another one begins with its attributes. */
+  readonly value: string | number | null;
 }
 
 /** Each upsert is an event in history, so only what has changed is sent. */
-function updateAttributes(wanted: Attributes): void {
+function updateAttributes(wanted: readonly Shown[]): void {
   const known = workflowInfo().typedSearchAttributes;
-  const { phase, weight, target, revision } = searchAttributes;
-  const pairs = [
-    ...(known.get(phase) === wanted.phase ? [] : [{ key: phase, value: wanted.phase }]),
-    ...(known.get(weight) === wanted.weight ? [] : [{ key: weight, value: wanted.weight }]),
-    ...(known.get(target) === wanted.target ? [] : [{ key: target, value: wanted.target }]),
-    ...(known.get(revision) === wanted.revision ? [] : [{ key: revision, value: wanted.revision }]),
-  ];
-  if (pairs.length > 0) upsertSearchAttributes(pairs);
+  const pairs = wanted.filter(({ key, value }) => (known.get(key) ?? null) !== value);
+  if (pairs.length > 0) upsertSearchAttributes(pairs as SearchAttributeUpdatePair[]);
+}
+
+/** What a run that is over came to; a newer revision takes the place of one that is not. */
+function outcomeSoFar(release: Release, { type }: Action): string | undefined {
+  if (type === 'rest') return outcome(release).outcome;
+  return type === 'start-over' ? (release.ended ? outcome(release).outcome : 'superseded') : undefined;
 }
 
 function page(release: Release, action: Action, now: number): string {
   const { canary, status, weights, observation, paused } = release;
   const threshold = observation?.canary?.settings.analysis.threshold ?? 0;
   const until = action.type === 'wait' && action.until !== undefined ? new Date(action.until).toISOString() : '';
+  const doing = describe(action);
   const rows = [
     ['Phase', status.phase || 'new'],
     ['Traffic', `${weights.canary} % canary, ${weights.primary} % primary`],
     ['Failed checks', `${status.failedChecks} of ${threshold}`],
     ['Revision', shortRevision(status.lastAppliedSpec) || 'none yet'],
-    ['Doing', describe(action) + (until ? `, until ${until}` : '')],
+    ...(observation?.target?.image ? [['Image', `\`${observation.target.image}\``]] : []),
+    ['Doing', doing + (until ? `, until ${until}` : '')],
     ...(paused ? [['Paused', `by ${paused.by ?? 'someone'}${paused.reason ? `: ${paused.reason}` : ''}`]] : []),
+    ...(progress(release, doing).approvals ?? []).map((approval) => [`Approval ${approval.name}`, asked(approval)]),
   ];
   return [
     `## ${canary.namespace}/${canary.name}`,
@@ -67,6 +86,20 @@ function page(release: Release, action: Action, now: number): string {
     '',
     `As of ${new Date(now).toISOString()}. Orders: ${orderKinds.map((kind) => `\`${kind}\``).join(', ')}, as signal or update.`,
   ].join('\n');
+}
+
+/** Who has approved, who else may, and what happens if nobody does. */
+function asked({ votes, quorum, approvers, deadline, otherwise }: ApprovalProgress): string {
+  const given = votes.length > 0 ? `, by ${votes.map(({ by }) => by).join(', ')}` : '';
+  const silence = { approve: 'counts as given', reject: 'rolls back', 'keep-waiting': 'is still waited for' }[
+    otherwise
+  ];
+  return [
+    `${votes.length} of ${quorum}${given}`,
+    approvers.length > 0 ? `asked: ${approvers.join(', ')}` : 'everybody may',
+    ...(deadline ? [`after ${deadline} it ${silence}`] : []),
+    'order `approve` or `reject`',
+  ].join('; ');
 }
 
 /** Enough of a hash to tell two revisions apart. */

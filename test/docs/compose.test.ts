@@ -84,14 +84,6 @@ describe('the system on a laptop', () => {
     expect(Object.keys(environment).filter((name) => !known.has(name))).toEqual([]);
   });
 
-  it('gives Temporal every attribute that releases write', () => {
-    const wanted = [...read('src/worker.ts').matchAll(/^ {2}(Canary\w+): '(Keyword|Int)',$/gm)].map(
-      ([, name, type]) => `--search-attribute=${name}=${type}`,
-    );
-    expect(wanted).toHaveLength(4);
-    expect(compose.services.temporal!.command).toEqual(expect.arrayContaining(wanted));
-  });
-
   it('lets Prometheus scrape what is there', () => {
     const { scrape_configs } = parse(read('deploy/compose/prometheus.yml')) as {
       scrape_configs: { static_configs?: { targets: string[] }[] }[];

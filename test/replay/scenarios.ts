@@ -1,4 +1,5 @@
-import { orderSignals } from '../../src/workflows/messages.ts';
+import type { Approval } from '../../src/workflows/domain/observation.ts';
+import { orderSignals, orderUpdates, progressQuery, type Order } from '../../src/workflows/messages.ts';
 import { hook } from '../support/script.ts';
 import { stubCluster, type StubCluster } from '../support/stub-cluster.ts';
 import { until, type Bench } from '../support/temporal.ts';
@@ -160,4 +161,51 @@ export const scenarios: readonly Scenario[] = [
       stubCluster({ splitsTraffic: false }, { strategy: 'blue-green', iterations: 2, remarks: ['no weights here'] }),
     play: plays(),
   },
+  {
+    name: 'asks-people',
+    cluster: () =>
+      stubCluster(
+        {},
+        {
+          approvals: [approval('begin', 'rollout'), approval('more', 'traffic-increase'), approval('end', 'promotion')],
+        },
+      ),
+    play: plays(async (bench, cluster, workflowId) => {
+      const handle = bench.client.workflow.getHandle(workflowId);
+      const approve = async (order: Order) => {
+        await until('people are asked', async () => (await handle.query(progressQuery)).approvals !== undefined);
+        await handle.executeUpdate(orderUpdates.approve, { args: [order] });
+      };
+      await approve({ by: 'ada' });
+      for (const weight of [10, 20, 30]) {
+        await approve({ token: `ada/${weight}` });
+        await atWeight(cluster, weight);
+      }
+      await approve({ by: 'bob', reason: 'fine' });
+    }),
+  },
+  {
+    name: 'moves-by-order',
+    cluster: () =>
+      stubCluster({}, { hooks: [hook('more', 'confirm-traffic-increase'), hook('go', 'confirm-promotion')] }),
+    play: plays(async (bench, cluster, workflowId) => {
+      const handle = bench.client.workflow.getHandle(workflowId);
+      await atWeight(cluster, 10);
+      cluster.hookError = 'closed';
+      await handle.signal(orderSignals['set-weight'], { by: 'ada', weight: 20 });
+      await until('the gate was asked', () => cluster.events.some((event) => event.startsWith('Halt')));
+      cluster.hookError = undefined;
+      await atWeight(cluster, 20);
+      cluster.hookError = 'closed';
+      await handle.signal(orderSignals.promote, { by: 'ada' });
+      await until('promotion waits', () => cluster.status.phase === 'WaitingPromotion');
+      cluster.hookError = undefined;
+    }),
+  },
 ];
+
+function approval(name: string, before: Approval['before']): Approval {
+  return {
+    ...{ name, before, quorum: 1, approvers: [], excludesAuthor: false, otherwise: 'keep-waiting', muteAlert: false },
+  };
+}

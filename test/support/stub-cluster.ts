@@ -10,6 +10,7 @@ export interface StubCluster {
   settings: Settings;
   status: CanaryStatus;
   revision: string;
+  image: string | undefined;
   primaryRevision: string | undefined;
   replicas: number;
   /** The Canary is gone. */
@@ -46,6 +47,7 @@ export function stubCluster(more: Partial<Settings> = {}, analysis: Partial<Sett
       lastPromotedSpec: 'v1:1',
     },
     revision: 'v1:1',
+    image: undefined,
     primaryRevision: 'v1:1',
     replicas: 0,
     deleted: false,
@@ -77,6 +79,7 @@ export function stubCluster(more: Partial<Settings> = {}, analysis: Partial<Sett
     },
     target: {
       revision: cluster.revision,
+      ...(cluster.image === undefined ? {} : { image: cluster.image }),
       replicas: cluster.replicas,
       available: cluster.ready ? cluster.replicas : 0,
       readiness:

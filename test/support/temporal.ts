@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { ensureSearchAttributes } from '../../src/search-attributes.ts';
 import { hintSignal, releaseId, type Hint } from '../../src/workflows/messages.ts';
 import type { release } from '../../src/workflows/release.ts';
 
@@ -28,6 +29,7 @@ export async function openBench(env: NodeJS.ProcessEnv = process.env): Promise<B
   const connection = await Connection.connect({ address });
   const native = await NativeConnection.connect({ address });
   const client = new Client({ connection });
+  expectNothing(await ensureSearchAttributes(connection, 'default'));
   const taskQueue = `test-${randomUUID()}`;
   return {
     client,
@@ -59,6 +61,10 @@ export async function openBench(env: NodeJS.ProcessEnv = process.env): Promise<B
       await connection.close();
     },
   };
+}
+
+function expectNothing(problems: readonly string[]): void {
+  if (problems.length > 0) throw new Error(problems.join('; '));
 }
 
 /** Waits until `probe` is true, looking every 20 ms, and fails with `what` after `timeoutMs`. */

@@ -3,6 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import { orderSignals, orderUpdates, progressQuery, releaseId } from '../../src/workflows/messages.ts';
+import { searchAttributes } from '../../src/workflows/show.ts';
 import { hook } from '../support/script.ts';
 import { stubCluster } from '../support/stub-cluster.ts';
 import { openBench, until, type Bench } from '../support/temporal.ts';
@@ -326,5 +327,43 @@ describe('a worker that goes away', () => {
     expect(cluster.calls.filter((call) => call === 'analyse')).toHaveLength(2);
     expect(cluster.weights.map(({ canary }) => canary)).toEqual([10, 20, 0]);
     expect(cluster.promotions).toEqual(['v1:2']);
+  });
+});
+
+describe('the list of Temporal', () => {
+  it('has what a run is about, and what it came to', async () => {
+    const cluster = stubCluster({ cluster: 'eu-1' });
+    Object.assign(cluster, { revision: 'v1:2', image: 'registry.example.com/shop:2' });
+    const canary = bench.canary();
+    await bench.whileWorking(cluster.activities, async () => {
+      const handle = await bench.hint(canary);
+      const attributes = async () => {
+        const { typedSearchAttributes: known } = await handle.describe();
+        return Object.fromEntries(Object.entries(searchAttributes).map(([name, key]) => [name, known.get(key)]));
+      };
+      await until('weight 10', async () => (await attributes()).weight === 10);
+      const running = {
+        ...{ phase: 'Progressing', weight: 10, target: 'prod/shop', revision: 'v1:2', namespace: 'prod' },
+        ...{ cluster: 'eu-1', image: 'registry.example.com/shop:2', outcome: undefined },
+      };
+      expect(await attributes()).toEqual(running);
+      await handle.result();
+      expect(await attributes()).toEqual({ ...running, phase: 'Succeeded', weight: 0, outcome: 'promoted' });
+      // The run that a newer revision follows is over too, and the next one has come to nothing yet.
+      cluster.revision = 'v1:3';
+      await bench.hint(canary);
+      await until('it is released', async () => (await attributes()).weight === 10);
+      expect(await attributes()).toMatchObject({ revision: 'v1:3', outcome: undefined });
+      cluster.revision = 'v1:4';
+      await bench.hint(canary);
+      await until('the next run', async () => (await attributes()).revision === 'v1:4');
+      await bench.client.workflow.getHandle(`release/prod/${canary.name}`).result();
+      await until('the list has both outcomes', async () => {
+        const outcomes: unknown[] = [];
+        for await (const run of bench.client.workflow.list({ query: `WorkflowId = 'release/prod/${canary.name}'` }))
+          outcomes.push(run.typedSearchAttributes.get(searchAttributes.outcome));
+        return outcomes.includes('superseded') && outcomes.filter((one) => one === 'promoted').length === 2;
+      });
+    });
   });
 });

@@ -22,7 +22,7 @@ import {
   type PromotionId,
 } from './primary.ts';
 import { createPromotedTemplates } from './promoted-template.ts';
-import { authorOf, fullName, isInitializing } from './target.ts';
+import { authorOf, fullName, imageOf, isInitializing } from './target.ts';
 import type { Workload } from './workload.ts';
 
 /**
@@ -220,7 +220,7 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
   ): Promise<ObservedWorkload> {
     return {
       revision: revisionOf(kind.template(found), tracked?.checksums),
-      ...(which === 'canary' ? authorOf(found) : {}),
+      ...(which === 'canary' ? { ...imageOf(kind.template(found)), ...authorOf(found) } : {}),
       // That nothing is tracked any more is worth saying: the status forgets what was.
       ...(tracked && settings.configTracking ? { configs: tracked.checksums ?? {} } : {}),
       replicas: kind.replicas(found),

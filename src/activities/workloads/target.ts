@@ -18,3 +18,13 @@ export function isInitializing({ status }: Canary): boolean {
 export function fullName({ metadata }: Canary, name: string): string {
   return `${name}.${metadata.namespace}`;
 }
+
+/** The image of the first container, its digest cut to what tells it from others. */
+export function imageOf(template: { readonly spec?: { readonly containers?: unknown } } | undefined): {
+  readonly image?: string;
+} {
+  const { containers } = template?.spec ?? {};
+  const [first] = Array.isArray(containers) ? (containers as { readonly image?: unknown }[]) : [];
+  if (typeof first?.image !== 'string') return {};
+  return { image: first.image.replace(/(@sha256:[0-9a-f]{12})[0-9a-f]+$/, '$1') };
+}

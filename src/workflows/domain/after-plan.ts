@@ -60,7 +60,7 @@ function consequence(release: Release, { action, overtaken, now }: CarriedOut): 
       return release;
     case 'halted': {
       // A step that was skipped is over when a gate, or people, are asked for the next one: the canary is judged again.
-      const isAsked = action.people !== undefined || release.verdict?.outcome === 'held';
+      const isAsked = action.people !== undefined || (release.rules >= 3 && release.verdict?.outcome === 'held');
       const skipped = isAsked ? undefined : release.skipped;
       return { ...release, skipped, ticked: false, verdict: undefined, dueAt: next };
     }

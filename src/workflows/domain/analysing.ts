@@ -60,7 +60,7 @@ function examine(release: Release, world: World, now: number): Action {
   if (verdict?.outcome === 'fail' || verdict?.outcome === 'inconclusive') return failedCheck(release, verdict);
   if (verdict?.outcome === 'held') return held(release, settings, verdict);
   // However it got here, a canary with traffic that waits for others is judged at each tick.
-  const isDue = isUnderTest(release) && !verdict && now >= release.dueAt;
+  const isDue = release.rules >= 3 && isUnderTest(release) && !verdict && now >= release.dueAt;
   const isHeld = release.status.phase === 'WaitingPromotion' && !release.repairing;
   if ((release.promoted || release.repairing) && !release.paused && !(isDue && isHeld)) {
     return promote(release, world, now);

@@ -61,6 +61,8 @@ export interface Settings {
   readonly listeners: { readonly alerts: boolean; readonly events: boolean };
   /** Milliseconds the data plane gets to hear of new routes before the pods behind the old ones go. */
   readonly drainMs: number;
+  /** Name of the cluster, for people who have several. */
+  readonly cluster?: string;
   /** Only people whose tokens were verified may approve and promote. */
   readonly verifiesActors?: true;
 }
@@ -183,6 +185,8 @@ export interface ObservedWorkload {
    * Empty when it has none, absent when they are not tracked.
    */
   readonly configs?: Readonly<Record<string, string>>;
+  /** What it runs, as people would say it; of several containers the first. */
+  readonly image?: string;
   /** Who made this revision, as far as its annotation `serin.dev/author` says. */
   readonly author?: string;
   /** `spec.replicas`. */

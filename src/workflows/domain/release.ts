@@ -27,7 +27,7 @@ export function begin(start: {
   readonly rules?: Rules;
 }): Release {
   return {
-    rules: start.rules ?? 2,
+    rules: start.rules ?? 3,
     id: start.id,
     canary: start.canary,
     turn: 0,

@@ -5,9 +5,9 @@ import type { EventRecord, HookAnswer, HookCall, Notice, Plan, PlanFailure, Read
 
 /**
  * What the rules have come to. 2: messages are sent while the release goes on, and what is due is done though hints keep
- * coming.
+ * coming. 3: a canary with traffic that waits for a gate is judged meanwhile, whatever was ordered.
  */
-export type Rules = 1 | 2;
+export type Rules = 1 | 2 | 3;
 
 /**
  * A release in flight: everything that must survive a restart, as plain JSON. `decide` reads it, `evolve` makes the next
