@@ -5,6 +5,15 @@ export interface Terminal {
   out(line: string): void;
   /** A line about the command itself. */
   err(line: string): void;
+  /** There when the output is a terminal that a person looks at. */
+  readonly screen?: Screen;
+}
+
+export interface Screen {
+  readonly columns: number;
+  readonly rows: number;
+  /** Shows these lines instead of those before. */
+  draw(lines: readonly string[]): void;
 }
 
 /** Called wrongly: exit code 2, with the usage of the command. */

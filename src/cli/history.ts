@@ -10,12 +10,12 @@ export const history: Command = {
   async run(given, terminal) {
     const runs = await withReleases(terminal, (releases) => releases.history(canaryOf(given)));
     print(terminal, given, runs, () =>
-      runs.map(({ run, started, outcome, status }) => ({
+      runs.map(({ run, started, result, outcome, status }) => ({
         STARTED: started,
         RUN: run,
-        OUTCOME: outcome?.outcome ?? status,
-        REVISION: outcome?.revision.slice(0, 15) ?? '',
-        REASON: outcome?.reason ?? '',
+        OUTCOME: (result?.outcome ?? outcome) || status,
+        REVISION: result?.revision.slice(0, 15) ?? '',
+        REASON: result?.reason ?? '',
       })),
     );
     return 0;

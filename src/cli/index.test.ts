@@ -8,6 +8,7 @@ import { afterAll, describe, expect, it } from '@jest/globals';
 import { stringify } from 'yaml';
 import { analysing, canary as manifest } from '../../test/corpus/admission.ts';
 import { commands, run } from './index.ts';
+import { pictureOf } from './watch.ts';
 
 async function serin(...argv: string[]): Promise<{ code: number; out: string[]; err: string[] }> {
   const [out, err]: [string[], string[]] = [[], []];
@@ -40,7 +41,7 @@ describe('the command line', () => {
   });
 
   it.each<[string[], string]>([
-    [['undo'], 'unknown command undo; there are list, get, history, why, pause,'],
+    [['undo'], 'unknown command undo; there are list, get, watch, history, why, pause,'],
     [['pause'], 'serin pause: "" names no Canary; write <namespace>/<name>, or a name and --namespace'],
     [['pause', 'shop'], 'serin pause: "shop" names no Canary;'],
     [['pause', 'a/b/c'], 'serin pause: "a/b/c" names no Canary;'],
@@ -109,5 +110,268 @@ describe('serin lint', () => {
     const { code, err } = await serin('lint', join(folder, name));
     expect(code).toBe(1);
     expect(err[0]).toMatch(message);
+  });
+});
+
+describe('serin lint --generated', () => {
+  const labels = { app: 'shop' };
+  const container = { name: 'shop', image: 'shop:1', ports: [{ name: 'http', containerPort: 8080 }] };
+  const deployment = {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'shop', namespace: 'default' },
+    spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers: [container] } } },
+  };
+
+  it('lists what would be made for the Canaries of the files', async () => {
+    const { code, out, err } = await serin('lint', '-g', file('shop.yaml', deployment, manifest()));
+    expect([code, err]).toEqual([0, []]);
+    expect(out.slice(1).map((line) => line.split(/ +/))).toEqual([
+      ['Service', 'default', 'shop-canary'],
+      ['Service', 'default', 'shop-primary'],
+      ['Deployment', 'default', 'shop-primary'],
+      ['Service', 'default', 'shop'],
+      ['DestinationRule', 'default', 'shop-canary'],
+      ['DestinationRule', 'default', 'shop-primary'],
+      ['VirtualService', 'default', 'shop'],
+    ]);
+  });
+
+  it('or whole, as they would be written', async () => {
+    const { out } = await serin('lint', '--generated', '-o', 'json', file('shop.yaml', deployment, manifest()));
+    const objects = JSON.parse(out.join('\n')) as { kind: string; metadata: { name: string }; spec: object }[];
+    const route = objects.find(({ kind }) => kind === 'VirtualService')!;
+    expect(route.spec).toMatchObject({
+      hosts: ['shop'],
+      http: [{ route: [{ destination: { host: 'shop-primary' }, weight: 100 }, { weight: 0 }] }],
+    });
+    const primary = objects.find(({ kind }) => kind === 'Deployment')!;
+    expect(primary.spec).toMatchObject({ selector: { matchLabels: { app: 'shop-primary' } } });
+  });
+
+  it('says what it would need to know more, and still what is wrong', async () => {
+    const { code, out, err } = await serin(
+      'lint',
+      '-g',
+      file('alone.yaml', manifest(), analysing({ stepWeights: [5, 5] })),
+    );
+    expect(code).toBe(1);
+    expect(out).toEqual([]);
+    expect(err.join('\n')).toContain('more than one of iterations, stepWeight and stepWeights');
+    expect(err.at(-1)).toBe(
+      'not all of shop: deployment shop.default get query error: deployments.apps "shop" not found',
+    );
+  });
+});
+
+describe('serin simulate', () => {
+  const good = file('play.yaml', manifest());
+  const world = (content: object) => file('world.yaml', content);
+  const texts = ({ out }: { out: string[] }) =>
+    out.slice(1).map((line) => line.replace(/^\S+ +/, '').replace(/ +/g, ' '));
+
+  it('plays a good revision, where nothing else is said', async () => {
+    const played = await serin('simulate', good);
+    expect(played.code).toBe(0);
+    expect(played.err).toEqual(['promoted']);
+    expect(played.out[0]).toMatch(/^TIME +WHAT +TEXT$/);
+    expect(texts(played).filter((text) => text.startsWith('traffic'))).toEqual([
+      ...[10, 20, 30, 40, 50, 60, 70, 80, 90, 100].map(
+        (weight) => `traffic ${100 - weight} % primary, ${weight} % canary`,
+      ),
+      'traffic 100 % primary, 0 % canary',
+    ]);
+  });
+
+  it('plays what the world says: revisions, checks, hooks, orders, an outage', async () => {
+    const canary = analysing({
+      threshold: 2,
+      maxWeight: 30,
+      metrics: [
+        { name: 'request-success-rate', thresholdRange: { min: 99 } },
+        { name: 'latency', templateRef: { name: 'latency' }, thresholdRange: { min: 10, max: 20 } },
+      ],
+      webhooks: [{ name: 'gate', type: 'confirm-traffic-increase', url: 'http://tester/' }],
+      approvals: [{ name: 'managers', before: 'promotion', excludeAuthor: true }],
+    });
+    const played = await serin(
+      'simulate',
+      file('more.yaml', canary),
+      '--world',
+      world({
+        author: 'ada',
+        revisions: [
+          { name: 'one' },
+          {
+            name: 'two',
+            at: '30m',
+            checks: {
+              latency: [
+                { from: '0s', value: 15 },
+                { from: '33m', value: 'none' },
+              ],
+            },
+          },
+        ],
+        hooks: {
+          gate: [
+            { from: '0s', value: 'no' },
+            { from: '2m30s', value: 'yes' },
+          ],
+        },
+        metricsDown: [{ from: '4m', to: '5m' }],
+        orders: [
+          { at: '20m', order: 'approve', by: 'ada' },
+          { at: '21m', order: 'approve', by: 'bob' },
+        ],
+      }),
+    );
+    expect(played.code).toBe(0);
+
+    expect(texts(played)).toEqual(
+      expect.arrayContaining([
+        'warning Halt shop.default advancement waiting for traffic increase approval gate',
+        'warning Prometheus query failed: nobody answers',
+        'warning Order approve by ada refused: ada made this change, and may not approve managers',
+        'event Approved by bob, managers (1 of 1)',
+        'event Promotion completed! Scaling down shop.default',
+        'warning Halt advancement no values found for custom metric: latency: running query failed: no values found',
+        'warning Canary failed! Scaling down shop.default',
+      ]),
+    );
+    expect(played.err.at(-1)).toBe('rolled back: 2 failed checks');
+  });
+
+  it('plays the beginning of a Canary too', async () => {
+    const played = await serin('simulate', good, '-w', world({ initialized: false }));
+    expect(played.err).toEqual(['initialized: the primary is ready and serves']);
+    expect(texts(played)).toContain('event Initialization done! shop.default');
+  });
+
+  it('says when it is not over, with exit code 1', async () => {
+    const orders = [{ at: '2m', order: 'pause' }];
+    const played = await serin('simulate', good, '-w', world({ orders, until: '10m' }));
+    expect(played.code).toBe(1);
+    expect(played.err.at(-1)).toBe('not over when the play was cut; give the world a later "until"');
+  });
+
+  it.each<[object, string]>([
+    [{ revisions: [{ name: 'a', at: 'soon' }] }, 'revisions[0].at: "soon" is no duration; write one such as 30s or 5m'],
+    [{ revision: [] }, 'Unrecognized key: "revision"'],
+    [{ orders: [{ at: '1m', order: 'undo' }] }, 'orders[0].order'],
+  ])('%j: the world cannot be read', async (content, message) => {
+    const { code, err } = await serin('simulate', good, '-w', world(content));
+    expect(code).toBe(1);
+    expect(err[0]).toContain(`serin simulate: the world cannot be read: `);
+    expect(err[0]).toContain(message);
+  });
+
+  it('refuses a Canary that nothing would be done about, and a choice that is none', async () => {
+    const wrong = await serin('simulate', file('wrong.yaml', manifest({ provider: 'nginx' })));
+    expect(wrong.err[0]).toContain(
+      'serin simulate: nothing would happen: spec.provider: the provider nginx is not supported yet',
+    );
+    const two = file('two.yaml', manifest(), { ...manifest(), metadata: { name: 'cart', namespace: 'default' } });
+    expect((await serin('simulate', two)).err[0]).toContain('has several Canaries: say which with --canary shop, cart');
+    expect((await serin('simulate', two, '--canary', 'cart')).code).toBe(0);
+    expect((await serin('simulate', two, '--canary', 'till')).err[0]).toContain('has no Canary till');
+    expect((await serin('simulate')).code).toBe(2);
+  });
+
+  it('says which variable has a wrong value', async () => {
+    const err: string[] = [];
+    const env = { SERIN_DRAIN_MS: 'soon' };
+    const code = await run(['simulate', good], { env, out: () => undefined, err: (line) => void err.push(line) });
+    expect([code, err]).toEqual([1, ['serin simulate: SERIN_DRAIN_MS is "soon", expected a whole number']]);
+  });
+});
+
+describe('serin completion', () => {
+  /** What bash offers behind these words, of which the last is being typed. */
+  async function offered(...words: string[]): Promise<string[]> {
+    const script = (await serin('completion', 'bash')).out.join('\n');
+    const ask = [
+      `COMP_WORDS=(serin ${words.map((word) => `'${word}'`).join(' ')})`,
+      `COMP_CWORD=${words.length}`,
+      '_serin',
+      'printf "%s\\n" "${COMPREPLY[@]}"',
+    ].join('\n');
+    const { stdout } = await promisify(execFile)('bash', ['-c', `${script}\n${ask}`]);
+    return stdout.split('\n').filter((word) => word !== '');
+  }
+
+  it('offers bash the commands, and the options of each', async () => {
+    expect(await offered('pa')).toEqual(['pause']);
+    expect(await offered('')).toEqual([...commands.keys()]);
+    expect(await offered('promote', 'prod/shop', '--f')).toEqual(['--force']);
+    expect(await offered('wait', '--')).toEqual([
+      '--image',
+      '--revision',
+      '--timeout',
+      '--namespace',
+      '--output',
+      '--help',
+    ]);
+    expect(await offered('lint', './')).toEqual([]);
+  });
+
+  it('has a script for zsh and fish, and names no other', async () => {
+    expect((await serin('completion', 'zsh')).out.join('\n')).toContain('bashcompinit');
+    const { out } = await serin('completion', 'fish');
+    for (const name of commands.keys()) expect(out.join('\n')).toContain(` -a ${name} -d '`);
+    expect((await serin('completion', 'tcsh')).err[0]).toContain(
+      '"tcsh" is no shell that is known; use bash, zsh, fish',
+    );
+  });
+});
+
+describe('the picture of serin watch', () => {
+  const seen: Parameters<typeof pictureOf>[0] = {
+    ...{ canary: 'prod/shop', run: 'r', status: 'RUNNING', phase: 'Progressing', weight: 20, target: 'prod/shop' },
+    ...{ revision: 'v1:2', image: 'shop:2', outcome: '', started: '2026-11-30T10:00:00.000Z' },
+    progress: {
+      phase: 'WaitingPromotion',
+      ...{ revision: 'v1:2', canaryWeight: 20, failedChecks: 1, threshold: 5, paused: false, orders: [] },
+      doing: 'waiting for approval managers (1 of 2)',
+      approvals: [
+        {
+          ...{ name: 'managers', quorum: 2, votes: [{ by: 'ada', at: 0 }], approvers: [] },
+          ...{ before: 'promotion', otherwise: 'reject', deadline: '2026-12-01T00:00:00.000Z' },
+        },
+      ],
+    },
+  };
+  const story = [1, 2, 3, 4].map((second) => ({
+    at: `2026-11-30T10:00:0${second}.000Z`,
+    kind: 'event' as const,
+    text: `Advance shop.prod canary weight ${second}0`,
+  }));
+  const now = new Date('2026-11-30T10:00:05Z');
+
+  it('has everything in its place, and as much of the story as there is room for', () => {
+    expect(pictureOf(seen, story, { columns: 60, rows: 11 }, now)).toEqual([
+      'prod/shop   WaitingPromotion   10:00:05 UTC',
+      '',
+      'canary    ███████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░  20 %',
+      'checks    1 of 5 failed',
+      'revision  v1:2   shop:2',
+      'approval  managers: 1 of 2 (ada), until 2026-12-01T00:00:00…',
+      'now       waiting for approval managers (1 of 2)',
+      '',
+      '10:00:03  event    Advance shop.prod canary weight 30',
+      '10:00:04  event    Advance shop.prod canary weight 40',
+    ]);
+  });
+
+  it('says what came of a release that is over, worker or not', () => {
+    const over = {
+      ...seen,
+      status: 'COMPLETED',
+      phase: 'Failed',
+      outcome: 'rolled back',
+      progress: undefined,
+      unanswered: 'x',
+    };
+    expect(pictureOf(over, [], { columns: 80, rows: 24 }, now)).toContain('now       at rest: rolled back');
   });
 });

@@ -5,12 +5,16 @@ import { history, why } from './history.ts';
 import { lint } from './lint.ts';
 import { list } from './list.ts';
 import { gateIn, gateOption, orderCommand, weightIn } from './order.ts';
+import { completionCommand, type Vocabulary } from './completion.ts';
+import { simulate } from './simulate.ts';
 import { wait } from './wait.ts';
+import { watch } from './watch.ts';
 
 /** What people do to releases, by name. */
-export const commands: ReadonlyMap<string, Command> = new Map([
+export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['list', list],
   ['get', get],
+  ['watch', watch],
   ['history', history],
   ['why', why],
   ['pause', orderCommand('pause', 'Hold a release at its weight; it goes on being judged.')],
@@ -48,6 +52,8 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['skip-step', orderCommand('skip-step', 'Do not wait for the rest of the present step.')],
   ['wait', wait],
   ['lint', lint],
+  ['simulate', simulate],
+  ['completion', completionCommand(() => vocabulary())],
 ]);
 
 const common: Readonly<Record<string, Option>> = {
@@ -55,6 +61,12 @@ const common: Readonly<Record<string, Option>> = {
   output: { type: 'string', short: 'o', text: 'table, json or yaml' },
   help: { type: 'boolean', short: 'h', text: 'this text' },
 };
+
+function vocabulary(): Vocabulary {
+  return new Map(
+    [...commands].map(([name, { summary, options }]) => [name, { summary, options: { ...options, ...common } }]),
+  );
+}
 
 /** Runs a command line. Resolves to the exit code: 0 done, 1 not done, 2 called wrongly. */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {

@@ -1,15 +1,16 @@
-import { readFileSync } from 'node:fs';
-import { parseAllDocuments } from 'yaml';
 import { providers } from '../activities/routers/index.ts';
-import { settingsTable } from '../config.ts';
-import { messageOf } from '../errors.ts';
+import type { KubernetesObject } from '../clients/kubernetes.ts';
+import type { ProcessSettings } from '../config.ts';
 import { parseAlertProvider } from '../schemas/alert-provider.ts';
-import { parseCanary } from '../schemas/canary.ts';
+import { parseCanary, type Canary } from '../schemas/canary.ts';
 import { parseMetricTemplate } from '../schemas/metric-template.ts';
 import { unknownFields } from '../schemas/parse.ts';
 import { validate, type Finding } from '../schemas/validate.ts';
-import { CommandError, text, UsageError, type Command } from './command.ts';
-import { print } from './output.ts';
+import { text, UsageError, type Command } from './command.ts';
+import { objectsIn } from './files.ts';
+import { generatedFor } from './generated.ts';
+import { print, table, type Row } from './output.ts';
+import { settingsIn } from './settings.ts';
 
 /** Something about an object of a file. */
 interface Remark extends Pick<Finding, 'level' | 'message'> {
@@ -24,45 +25,64 @@ export const lint: Command = {
   options: {
     'mesh-provider': { type: 'string', text: 'provider of Canaries that name none; default istio' },
     'no-cross-namespace-refs': { type: 'boolean', text: 'refuse references to other namespaces' },
+    generated: {
+      type: 'boolean',
+      short: 'g',
+      text: 'what Serin would make for the Canaries of the files; whole with -o yaml',
+    },
   },
-  // eslint-disable-next-line @typescript-eslint/require-await -- a failure is a rejection, as with the other commands
   async run(given, terminal) {
     if (given.words.length === 0) throw new UsageError('name at least one file');
-    const settings = {
-      providers,
-      meshProvider: text(given, 'mesh-provider') ?? settingsTable.meshProvider.fallback,
-      noCrossNamespaceRefs: given.options['no-cross-namespace-refs'] === true,
+    const provider = text(given, 'mesh-provider');
+    const strict = given.options['no-cross-namespace-refs'] === true;
+    const settings: ProcessSettings = {
+      ...settingsIn(terminal.env),
+      ...(provider === undefined ? {} : { meshProvider: provider }),
+      ...(strict ? { noCrossNamespaceRefs: true } : {}),
     };
-    const remarks = given.words.flatMap((file) =>
-      objectsIn(file).flatMap((object) => remarksOn(object, settings).map((remark) => ({ file, ...remark }))),
+    const files = given.words.map((file) => ({ file, objects: objectsIn(file) }));
+    const remarks = files.flatMap(({ file, objects }) =>
+      objects.flatMap((object) => remarksOn(object, settings).map((remark) => ({ file, ...remark }))),
     );
-    print(terminal, given, remarks, () =>
-      remarks.map(({ file, object, level, message }) => ({
-        LEVEL: level,
-        FILE: file,
-        OBJECT: object,
-        MESSAGE: message,
-      })),
+    const failed = remarks.some(({ level }) => level === 'error') ? 1 : 0;
+    if (given.options.generated !== true) {
+      print(terminal, given, remarks, () => rowsOf(remarks));
+      if (remarks.length === 0) terminal.err('nothing to say');
+      return failed;
+    }
+    table(rowsOf(remarks)).forEach((line) => terminal.err(line));
+    const manifests = files.flatMap(({ objects }) => objects);
+    const all: KubernetesObject[] = [];
+    for (const canary of canariesIn(manifests)) {
+      const { objects, missing } = await generatedFor(canary, manifests, settings);
+      all.push(...objects);
+      if (missing !== undefined) terminal.err(`not all of ${canary.metadata.name}: ${missing}`);
+    }
+    print(terminal, given, all, () =>
+      all.map(({ kind, metadata }) => ({ KIND: kind, NAMESPACE: metadata.namespace ?? '', NAME: metadata.name })),
     );
-    if (remarks.length === 0) terminal.err('nothing to say');
-    return remarks.some(({ level }) => level === 'error') ? 1 : 0;
+    return failed;
   },
 };
 
-function objectsIn(file: string): readonly unknown[] {
-  try {
-    const content = readFileSync(file === '-' ? 0 : file, 'utf8');
-    return parseAllDocuments(content).flatMap((document) => {
-      if (document.errors[0]) throw document.errors[0];
-      const object: unknown = document.toJS();
-      return object === null ? [] : [object];
-    });
-  } catch (error) {
-    throw new CommandError(`${file}: ${messageOf(error)}`);
-  }
+function rowsOf(remarks: readonly Remark[]): Row[] {
+  return remarks.map(({ file, object, level, message }) => ({
+    LEVEL: level,
+    FILE: file,
+    OBJECT: object,
+    MESSAGE: message,
+  }));
 }
 
-function remarksOn(object: unknown, settings: Parameters<typeof validate>[1]): Omit<Remark, 'file'>[] {
+function canariesIn(manifests: readonly unknown[]): Canary[] {
+  return manifests.flatMap((object) => {
+    if ((object as { kind?: unknown } | undefined)?.kind !== 'Canary') return [];
+    const parsed = parseCanary(object);
+    return 'problem' in parsed ? [] : [parsed.canary];
+  });
+}
+
+function remarksOn(object: unknown, settings: ProcessSettings): Omit<Remark, 'file'>[] {
   const { apiVersion, kind, metadata } = (object ?? {}) as {
     apiVersion?: string;
     kind?: string;
@@ -79,7 +99,9 @@ function remarksOn(object: unknown, settings: Parameters<typeof validate>[1]): O
     case 'Canary': {
       const parsed = parseCanary(object);
       if ('problem' in parsed) return [remark('error', parsed.problem)];
-      const found = validate(parsed.canary, settings).map(({ level, message }) => remark(level, message));
+      const found = validate(parsed.canary, { ...settings, providers }).map(({ level, message }) =>
+        remark(level, message),
+      );
       return [...found, ...dropped(parsed.canary)];
     }
     case 'MetricTemplate': {

@@ -10,7 +10,7 @@ export function print(terminal: Terminal, given: Given, value: unknown, rows: ()
     case 'json':
       return terminal.out(JSON.stringify(value, null, 2));
     case 'yaml':
-      return terminal.out(stringify(value).trimEnd());
+      return terminal.out(stringify(value, { aliasDuplicateObjects: false }).trimEnd());
     case 'table':
       return table(rows()).forEach((line) => terminal.out(line));
     default:

@@ -37,6 +37,10 @@ export interface ListedRelease {
   readonly weight: number;
   readonly target: string;
   readonly revision: string;
+  /** '' where it is not known. */
+  readonly image: string;
+  /** What it came to; '' while it runs. */
+  readonly outcome: string;
   readonly started: string;
   readonly closed?: string;
 }
@@ -48,7 +52,7 @@ export interface Releases {
   /** The last run of a Canary. @throws CommandError when there was none */
   get(canary: CanaryName): Promise<ListedRelease & { readonly progress?: Progress; readonly unanswered?: string }>;
   /** All runs that are kept, newest first. @throws CommandError when there was none */
-  history(canary: CanaryName): Promise<(ListedRelease & { readonly outcome?: Outcome })[]>;
+  history(canary: CanaryName): Promise<(ListedRelease & { readonly result?: Outcome })[]>;
   /** What happened in a run; without one in the last run that has anything to tell. @throws CommandError */
   story(canary: CanaryName, run?: string): Promise<StoryLine[]>;
   /** Has an order followed, and says what the release does then. @throws CommandError with why it was refused */
@@ -114,7 +118,7 @@ function createReleases({ workflow }: Client, taskQueue: string): Releases {
       return Promise.all(
         runs.map(async (run) => {
           if (run.status !== 'COMPLETED') return run;
-          return { ...run, outcome: (await workflow.getHandle(releaseId(canary), run.run).result()) as Outcome };
+          return { ...run, result: (await workflow.getHandle(releaseId(canary), run.run).result()) as Outcome };
         }),
       );
     },
@@ -227,6 +231,8 @@ function listed(info: Listed): ListedRelease {
     weight: known.get(searchAttributes.weight) ?? 0,
     target: known.get(searchAttributes.target) ?? '',
     revision: known.get(searchAttributes.revision) ?? '',
+    image: known.get(searchAttributes.image) ?? '',
+    outcome: known.get(searchAttributes.outcome) ?? '',
     started: info.startTime.toISOString(),
     ...(info.closeTime ? { closed: info.closeTime.toISOString() } : {}),
   };

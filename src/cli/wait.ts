@@ -4,7 +4,7 @@ import { createParts, type Parts } from '../activities/parts.ts';
 import { canaryStatus, storedStatus } from '../activities/status.ts';
 import { createHttp } from '../clients/http.ts';
 import { createKubernetes, loadKubeConfig, resources } from '../clients/kubernetes.ts';
-import { fieldManager, readSettings } from '../config.ts';
+import { fieldManager } from '../config.ts';
 import { failureType, messageOf } from '../errors.ts';
 import { parseCanary } from '../schemas/canary.ts';
 import { formatDuration, parseDuration } from '../schemas/duration.ts';
@@ -13,6 +13,7 @@ import type { CanaryStatus } from '../workflows/domain/observation.ts';
 import { canaryOf, nameOf, type CanaryName } from './canary.ts';
 import { CommandError, text, UsageError, type Command } from './command.ts';
 import { print } from './output.ts';
+import { settingsIn } from './settings.ts';
 
 /** What the wait came to. */
 export interface Verdict {
@@ -60,7 +61,7 @@ export const wait: Command = {
 };
 
 function depsOf(env: Readonly<Record<string, string | undefined>>): Deps {
-  const settings = readSettings(env);
+  const settings = settingsIn(env);
   try {
     const kubernetes = createKubernetes(loadKubeConfig(settings.kubeconfig || env.KUBECONFIG), { fieldManager });
     return { kubernetes, mesh: kubernetes, http: createHttp(), settings };

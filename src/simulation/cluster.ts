@@ -11,6 +11,11 @@ export interface Simulated {
 
 const podTick = 1;
 
+/** The Canary that a script is about. */
+export function canaryOf({ canary = { namespace: 'prod', name: 'shop' } }: Script): NonNullable<Script['canary']> {
+  return canary;
+}
+
 /** What a look at this world tells. */
 export function observe({ world, script }: Simulated, metricsProviders: boolean): Observation {
   if (world.deleted) return { drift: [] };
@@ -18,7 +23,9 @@ export function observe({ world, script }: Simulated, metricsProviders: boolean)
   const { deleting, finalizer } = world;
   const canary = { uid: 'uid', generation, deleting, finalizer, settings, status, stalled };
   if (world.targetMissing) {
-    const message = 'deployment shop.prod get query error: deployments.apps "shop" not found';
+    const { kind, name } = settings.target;
+    const plural = `${kind.toLowerCase()}s.apps`;
+    const message = `${kind.toLowerCase()} ${name}.${canaryOf(script).namespace} get query error: ${plural} "${name}" not found`;
     return { canary, drift: [], problem: { reason: 'NotFound', message } };
   }
   const targetUp = world.targetReplicas > 0 && world.targetReadyAt <= world.now && !world.targetDown;
@@ -33,11 +40,11 @@ export function observe({ world, script }: Simulated, metricsProviders: boolean)
       available,
       readiness:
         world.targetDown && world.targetReplicas > 0
-          ? notReady(canaryText(world.targetReplicas), true)
+          ? notReady(`${canaryText(world, script)} not ready: ${waitingText(world.targetReplicas)}`, true)
           : readinessOf(
               world,
               script,
-              'canary deployment shop.prod',
+              canaryText(world, script),
               world.targetReadyAt,
               world.targetSince,
               world.targetReplicas,
@@ -51,11 +58,8 @@ export function observe({ world, script }: Simulated, metricsProviders: boolean)
             replicas: 1,
             available: primaryUp ? 1 : 0,
             readiness: world.primaryAvailable
-              ? readinessOf(world, script, 'shop-primary.prod', world.primaryReadyAt, world.primarySince, 1)
-              : notReady(
-                  'shop-primary.prod not ready: waiting for rollout to finish: 0 of 1 (readyThreshold 100%) updated replicas are available',
-                  true,
-                ),
+              ? readinessOf(world, script, primaryText(world, script), world.primaryReadyAt, world.primarySince, 1)
+              : notReady(`${primaryText(world, script)} not ready: ${waitingText(1)}`, true),
             equalsTarget: world.primaryRevision === world.targetRevision,
             ours: true,
           },
@@ -78,8 +82,7 @@ function readinessOf(
   if (readyAt <= now) return { ready: true };
   const retriable = now - since < settings.progressDeadlineSeconds * 1000;
   const { cause } = script.behaviour(world.targetRevision);
-  const text = `waiting for rollout to finish: 0 of ${replicas} (readyThreshold 100%) updated replicas are available`;
-  return { ...notReady(`${what} not ready: ${text}`, retriable), ...(retriable ? {} : { cause }) };
+  return { ...notReady(`${what} not ready: ${waitingText(replicas)}`, retriable), ...(retriable ? {} : { cause }) };
 }
 
 /** Does one step of a plan, as an API server would let it; a text says why it could not. */
@@ -160,8 +163,16 @@ function rollPrimary(world: State, script: Script, revision: string): void {
   world.primaryReadyAt = behaviour.failsAsPrimary ? Infinity : readyAt(behaviour, world.now);
 }
 
-function canaryText(replicas: number): string {
-  return `canary deployment shop.prod not ready: waiting for rollout to finish: 0 of ${replicas} (readyThreshold 100%) updated replicas are available`;
+function canaryText({ settings }: State, script: Script): string {
+  return `canary ${settings.target.kind.toLowerCase()} ${settings.target.name}.${canaryOf(script).namespace}`;
+}
+
+function primaryText({ settings }: State, script: Script): string {
+  return `${settings.target.name}-primary.${canaryOf(script).namespace}`;
+}
+
+function waitingText(replicas: number): string {
+  return `waiting for rollout to finish: 0 of ${replicas} (readyThreshold 100%) updated replicas are available`;
 }
 
 function notReady(message: string, retriable: boolean): Readiness {

@@ -1,4 +1,4 @@
-import type { CanaryStatus, Cookies, Phase, Settings, Weights } from '../workflows/domain/observation.ts';
+import type { CanaryStatus, Cookies, MetricCheck, Phase, Settings, Weights } from '../workflows/domain/observation.ts';
 import type { Order, OrderKind } from '../workflows/domain/orders.ts';
 import type { HookCall, Step } from '../workflows/domain/plan.ts';
 import type { Action, Outcome, Release } from '../workflows/domain/state.ts';
@@ -18,18 +18,22 @@ export interface Behaviour {
 /** A world in which a release is played, without servers and without waiting. */
 export interface Script {
   readonly settings: Settings;
+  /** Default `prod/shop`. */
+  readonly canary?: { readonly namespace: string; readonly name: string };
   /** What the target runs at the start. */
   readonly revision: string;
   readonly behaviour: (revision: string) => Behaviour;
   /** What a hook answers; undefined is yes, a text is a refusal. */
   readonly hook?: (call: HookCall, now: number, world: Readonly<State>) => string | undefined;
+  /** What a check reads now of the revision that the target is at, where its behaviour does not say; undefined is "no values". */
+  readonly reading?: (check: MetricCheck, now: number, revision: string) => number | undefined;
   /** Why readings cannot be had at this time; undefined when they can. */
   readonly metricsDown?: (now: number) => string | undefined;
   /** What happens from outside, at these milliseconds. */
   readonly acts?: readonly Act[];
   /** Where the play starts instead of a Canary that was just applied. */
   readonly start?: Partial<
-    Pick<State, 'status' | 'weights' | 'primaryRevision' | 'targetReplicas' | 'deleting' | 'finalizer'>
+    Pick<State, 'status' | 'weights' | 'primaryRevision' | 'targetReplicas' | 'deleting' | 'finalizer' | 'author'>
   >;
   /** Milliseconds after which the play is cut, in case it does not end. */
   readonly endMs?: number;
@@ -100,6 +104,8 @@ export interface Play {
   readonly outcomes: readonly Outcome[];
   readonly world: Readonly<State>;
   readonly decisions: readonly Decision[];
+  /** A release was still under way when the play was over. */
+  readonly unfinished: boolean;
 }
 
 /** What was decided, about which release, and when. */

@@ -3,7 +3,7 @@ import { evolve } from '../workflows/domain/evolve.ts';
 import type { Order } from '../workflows/domain/orders.ts';
 import type { HookAnswer, HookCall, PlanFailure, Reading, Step } from '../workflows/domain/plan.ts';
 import type { Action, Event, Outcome, Release } from '../workflows/domain/state.ts';
-import { doStep, observe } from './cluster.ts';
+import { canaryOf, doStep, observe } from './cluster.ts';
 import type { Act, Decision, Line, Play, Script, State } from './script.ts';
 
 export { rollTarget, setRevision } from './cluster.ts';
@@ -92,12 +92,13 @@ class Stage {
       const event = this.perform(action);
       if (event) this.evolve(event);
     }
-    return { lines: this.lines, outcomes: this.outcomes, world, decisions: this.decisions };
+    const unfinished = this.release !== undefined;
+    return { lines: this.lines, outcomes: this.outcomes, world, decisions: this.decisions, unfinished };
   }
 
   private begin(seen: readonly string[] = [], dueAt?: number, retry?: Order): Release {
     this.runs += 1;
-    return begin({ id: `run-${this.runs}`, canary: { namespace: 'prod', name: 'shop' }, seen, dueAt, retry });
+    return begin({ id: `run-${this.runs}`, canary: canaryOf(this.script), seen, dueAt, retry });
   }
 
   private evolve(event: Event): void {
@@ -228,9 +229,11 @@ class Stage {
     const { world, script } = this;
     const down = script.metricsDown?.(world.now);
     const { readings = {} } = script.behaviour(world.targetRevision);
-    return world.settings.analysis.metrics.map(({ name }): Reading => {
+    return world.settings.analysis.metrics.map((check): Reading => {
+      const { name } = check;
       if (down !== undefined) return { name, failure: 'unavailable', error: down };
-      const value = name in readings ? readings[name] : 100;
+      const otherwise = script.reading ? script.reading(check, world.now, world.targetRevision) : 100;
+      const value = name in readings ? readings[name] : otherwise;
       const { weights, settings } = world;
       const isReached = weights.canary > 0 || weights.mirrored || settings.analysis.strategy !== 'canary';
       if (value !== undefined && isReached) return { name, value };

@@ -1,11 +1,11 @@
 import { expect, it } from '@jest/globals';
-import { run } from '../../src/cli/index.ts';
 import { resources, type KubernetesObject } from '../../src/clients/kubernetes.ts';
 import { eventually, openStack } from '../support/cluster.ts';
+import { serin } from '../support/command-line.ts';
 import { imageOf } from '../support/diary.ts';
 import { playKnative } from '../support/knative-controller.ts';
 import type { Podinfo } from '../support/podinfo.ts';
-import { ladder, replicas, wholeLadder, withPodinfo } from '../support/trouble.ts';
+import { isKind, ladder, replicas, wholeLadder, withPodinfo, withSpec } from '../support/trouble.ts';
 
 /*
  * Targets, routes and triggers beside the tutorial's, on a real API server. The cases mind their own namespaces and run
@@ -13,19 +13,6 @@ import { ladder, replicas, wholeLadder, withPodinfo } from '../support/trouble.t
  */
 
 const checks = { metrics: [] };
-const isKind = (kind: string) => (object: object) => (object as KubernetesObject).kind === kind;
-
-/** The tutorial's objects with the Canary's spec changed, and without its autoscaler. */
-const withSpec =
-  (spec: object, more: (objects: object[]) => object[] = (objects) => objects) =>
-  (objects: object[]) =>
-    more(objects)
-      .filter((object) => !isKind('HorizontalPodAutoscaler')(object))
-      .map((object) => {
-        const manifest = object as KubernetesObject;
-        if (manifest.kind !== 'Canary') return object;
-        return { ...manifest, spec: { ...(manifest.spec as object), autoscalerRef: undefined, ...spec } };
-      });
 
 /** The tutorial's Deployment as a DaemonSet. */
 function asDaemonSet(objects: object[]): object[] {
@@ -248,14 +235,7 @@ it.concurrent(
 
 it.concurrent('a pipeline waits for its own image, and is told by the exit code what became of it', async () => {
   await withPodinfo({ analysis: { threshold: 1, maxWeight: 20 }, edit: withSpec({}) }, async (podinfo) => {
-    const { kubeconfig, temporal } = openStack();
     const name = `${podinfo.namespace}/podinfo`;
-    const serin = async (...argv: string[]) => {
-      const out: string[] = [];
-      const env = { SERIN_KUBECONFIG: kubeconfig, TEMPORAL_ADDRESS: temporal };
-      const code = await run(argv, { env, out: (line) => void out.push(line), err: (line) => void out.push(line) });
-      return { code, out: out.join('\n') };
-    };
     await podinfo.phase('Initialized');
     const image = 'stefanprodan/podinfo:3.1.1';
     expect((await serin('wait', name, '--image', image)).code).toBe(1);

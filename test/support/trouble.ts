@@ -46,6 +46,20 @@ interface CanaryManifest extends KubernetesObject {
 /** For `openPodinfo`: a namespace and a diary, and nothing applied yet. */
 export const nothing: PodinfoOptions = { edit: () => [] };
 
+export const isKind = (kind: string) => (object: object) => (object as KubernetesObject).kind === kind;
+
+/** The tutorial's objects with the Canary's spec changed, and without its autoscaler. */
+export const withSpec =
+  (spec: object, more: (objects: object[]) => object[] = (objects) => objects) =>
+  (objects: object[]) =>
+    more(objects)
+      .filter((object) => !isKind('HorizontalPodAutoscaler')(object))
+      .map((object) => {
+        const manifest = object as KubernetesObject;
+        if (manifest.kind !== 'Canary') return object;
+        return { ...manifest, spec: { ...(manifest.spec as object), autoscalerRef: undefined, ...spec } };
+      });
+
 /** A release of 3.1.1 that has got to weight 20, two steps from the top of a ladder with steps of ten. */
 export async function inMidRelease(podinfo: Podinfo): Promise<void> {
   await podinfo.phase('Initialized');

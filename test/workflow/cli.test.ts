@@ -74,6 +74,32 @@ describe('serin', () => {
     expect(cluster.events.filter((event) => event.startsWith('Weight 20 ordered'))).toHaveLength(1);
   });
 
+  it('watches a release until it ends: on a terminal in place, elsewhere line by line', async () => {
+    const cluster = stubCluster();
+    cluster.revision = 'v1:2';
+    const canary = bench.canary();
+    const name = `prod/${canary.name}`;
+    await bench.whileWorking(cluster.activities, async () => {
+      await bench.hint(canary);
+      const frames: (readonly string[])[] = [];
+      const screen = { columns: 100, rows: 30, draw: (lines: readonly string[]) => void frames.push(lines) };
+      const env = { TEMPORAL_ADDRESS: process.env.SERIN_TEST_TEMPORAL };
+      const quiet = { env, out: () => undefined, err: () => undefined };
+      const [lines, code] = await Promise.all([
+        serin('watch', name, '--every', '250ms'),
+        run(['watch', name, '--every', '250ms'], { ...quiet, screen }),
+      ]);
+      expect([lines.code, code]).toEqual([0, 0]);
+      const shown = frames.map((frame) => frame.join('\n'));
+      for (const weight of [10, 20, 30]) expect(shown.some((frame) => frame.includes(` ${weight} %`))).toBe(true);
+      expect(shown.at(-1)).toMatch(/Succeeded .*now +at rest: promoted\n/s);
+      expect(shown.at(-1)).toContain('event    Promotion completed! Scaling down shop.prod');
+      expect(lines.out.length).toBeGreaterThan(3);
+      expect(lines.out.at(-1)).toMatch(/Succeeded {2}0 % .* at rest$/);
+      expect(new Set(lines.out.map((line) => line.slice(26))).size).toBe(lines.out.length);
+    });
+  });
+
   it('tries again what failed, and says why nothing else can be tried', async () => {
     const cluster = stubCluster();
     Object.assign(cluster, { revision: 'v1:2', successRate: 50 });

@@ -1,0 +1,213 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { resources, type KubernetesObject } from '../../src/clients/kubernetes.ts';
+import { generatedFor } from '../../src/cli/generated.ts';
+import { timelineOf, type Moment } from '../../src/cli/simulate.ts';
+import { readSettings } from '../../src/config.ts';
+import { parseCanary } from '../../src/schemas/canary.ts';
+import { eventually } from '../support/cluster.ts';
+import { serin } from '../support/command-line.ts';
+import { canaryWeight } from '../support/diary.ts';
+import { openReleases, route, withPodinfo, withSpec, type Releases } from '../support/trouble.ts';
+import type { Podinfo, PodinfoOptions } from '../support/podinfo.ts';
+
+/*
+ * What `serin simulate` says of a Canary is what a release of it does: the same events, weights and statuses, in the same
+ * order. Measured values, and how often pods were not ready yet, are the real world's own.
+ */
+interface Case {
+  readonly what: string;
+  readonly options: PodinfoOptions;
+  /** For the play; without one a good revision comes. */
+  readonly world?: object;
+  /** For the release: what happens to it. */
+  readonly real: (podinfo: Podinfo) => Promise<unknown>;
+  readonly ends: 'Succeeded' | 'Failed';
+}
+
+const analysis = (more: object) => ({ analysis: { threshold: 2, stepWeight: 20, maxWeight: 40, ...more } });
+const iterations = (more: object) => analysis({ stepWeight: undefined, maxWeight: undefined, ...more });
+const good = (podinfo: Podinfo) => podinfo.setImage('3.1.1');
+const bad = { revisions: [{ name: 'bad', checks: { 'request-success-rate': 50 } }] };
+const match = [{ headers: { 'x-canary': { exact: 'insider' } } }];
+const approvals = [{ name: 'managers', before: 'promotion' }];
+const order = (name: string) => (podinfo: Podinfo) =>
+  serin(name, `${podinfo.namespace}/podinfo`, '--reason', 'because');
+
+const cases: readonly Case[] = [
+  { what: 'steps', options: analysis({}), real: good, ends: 'Succeeded' },
+  {
+    what: 'errors',
+    options: analysis({}),
+    world: bad,
+    real: (podinfo) => podinfo.setImage('3.1.1-err50'),
+    ends: 'Failed',
+  },
+  {
+    what: 'a list of steps, and a promotion in steps',
+    options: analysis({ stepWeight: undefined, maxWeight: undefined, stepWeights: [10, 60], stepWeightPromotion: 50 }),
+    real: good,
+    ends: 'Succeeded',
+  },
+  { what: 'an A/B test', options: iterations({ iterations: 2, match }), real: good, ends: 'Succeeded' },
+  { what: 'blue/green', options: iterations({ iterations: 2 }), real: good, ends: 'Succeeded' },
+  { what: 'mirrored traffic', options: analysis({ mirror: true }), real: good, ends: 'Succeeded' },
+  {
+    what: 'no analysis',
+    options: { ...analysis({}), edit: withSpec({ skipAnalysis: true }) },
+    real: good,
+    ends: 'Succeeded',
+  },
+  {
+    what: 'a newer revision in the middle',
+    options: analysis({}),
+    world: { revisions: [{ name: 'one' }, { name: 'two', at: '8s' }] },
+    real: async (podinfo) => {
+      await podinfo.setImage('3.1.1');
+      await podinfo.told('canary weight 40');
+      await podinfo.setImage('3.1.2');
+    },
+    ends: 'Succeeded',
+  },
+  {
+    what: 'pods that never start',
+    options: { ...analysis({}), progressDeadlineSeconds: 8 },
+    world: { revisions: [{ name: 'stuck', readyAfter: 'never' }] },
+    real: (podinfo) => podinfo.setImage('3.1.1-neverready'),
+    ends: 'Failed',
+  },
+  {
+    what: 'a pause, and an abort',
+    options: analysis({}),
+    world: {
+      orders: [
+        { at: '6s', order: 'pause', by: 'ann', reason: 'because' },
+        { at: '20s', order: 'abort', by: 'ann', reason: 'because' },
+      ],
+    },
+    real: async (podinfo) => {
+      await podinfo.setImage('3.1.1');
+      await podinfo.told('canary weight 20');
+      await order('pause')(podinfo);
+      await order('abort')(podinfo);
+    },
+    ends: 'Failed',
+  },
+  {
+    what: 'an approval',
+    options: analysis({ approvals }),
+    world: { orders: [{ at: '60s', order: 'approve', by: 'ann', reason: 'because' }] },
+    real: async (podinfo) => {
+      await podinfo.setImage('3.1.1');
+      await podinfo.told('waiting for promotion approval managers');
+      await eventually('it is taken', async () => (await order('approve')(podinfo)).code === 0);
+    },
+    ends: 'Succeeded',
+  },
+];
+
+let releases: Releases;
+beforeAll(async () => {
+  releases = await openReleases();
+});
+afterAll(() => releases.close());
+
+it.concurrent.each(cases)(
+  '$what: a release does what the play says',
+  async ({ options, world = {}, real, ends }) => {
+    await withPodinfo(options, async (podinfo) => {
+      const { cluster, namespace, diary } = podinfo;
+      await podinfo.phase('Initialized');
+      await podinfo.told('Initialization done!');
+      const before = {
+        events: diary.events().length,
+        weights: diary.weights().length,
+        statuses: diary.statuses().length,
+      };
+      const canary = await cluster.read(resources.canaries, namespace, 'podinfo');
+      const { moments, ended } = timelineOf(canary, world, { SERIN_MINIMUM_INTERVAL_MS: '1000' });
+      expect(ended).toBe(true);
+
+      await real(podinfo);
+      await podinfo.phase(ends);
+      await releases.settled(podinfo);
+      await eventually('the routes are seen', async () => {
+        const last = diary.weights().at(-1)?.canary;
+        return last === canaryWeight(await route(podinfo), 'podinfo-canary');
+      });
+      await podinfo.told(ends === 'Failed' ? 'Canary failed! Scaling down' : 'Promotion completed!');
+      expect(likened(diary.events().slice(before.events))).toEqual(likened(eventsOf(moments)));
+      expect(
+        diary
+          .weights()
+          .slice(before.weights)
+          .map(({ canary }) => canary),
+      ).toEqual(weightsOf(moments));
+      expect(diary.statuses().slice(before.statuses)).toEqual(statusesOf(moments));
+    });
+  },
+  180_000,
+);
+
+it.concurrent('lint says what is made', async () => {
+  await withPodinfo({}, async (podinfo) => {
+    const { cluster, namespace } = podinfo;
+    await podinfo.phase('Initialized');
+    const given = await Promise.all(
+      (['canaries', 'deployments', 'horizontalPodAutoscalers'] as const).map((plural) =>
+        cluster.read(resources[plural], namespace, 'podinfo'),
+      ),
+    );
+    const parsed = parseCanary(given[0]);
+    if ('problem' in parsed) throw new Error(parsed.problem);
+    const { objects, missing } = await generatedFor(parsed.canary, given, readSettings({}));
+    expect(missing).toBeUndefined();
+    const lists = await Promise.all(
+      (['services', 'deployments', 'horizontalPodAutoscalers', 'destinationRules', 'virtualServices'] as const).map(
+        (plural) => cluster.kubernetes.list(resources[plural], namespace),
+      ),
+    );
+    const nameOf = ({ kind, metadata }: KubernetesObject) => `${kind} ${metadata.name}`;
+    const made = lists
+      .flatMap(({ items }) => items)
+      .filter(({ metadata }) => metadata.ownerReferences?.some(({ kind }) => kind === 'Canary'));
+    expect(objects.map(nameOf).sort()).toEqual(made.map(nameOf).sort());
+    for (const object of objects) {
+      expect(essence(made.find((one) => nameOf(one) === nameOf(object))!.spec)).toMatchObject(essence(object.spec));
+    }
+  });
+});
+
+/** Without the autoscaler's number of pods, and an id that is drawn anew each time. */
+function essence(spec: unknown): object {
+  return JSON.parse(
+    JSON.stringify(spec, (key, value: unknown) => (['replicas', 'flagger-id'].includes(key) ? undefined : value)),
+  ) as object;
+}
+
+/** Events as both worlds could tell them. */
+function likened(events: readonly string[]): string[] {
+  const alike = events
+    .filter((event) => !/^W (canary \w+ )?\S+ not ready: /.test(event))
+    .map((event) => event.replace(/success rate [\d.]+%/, 'success rate …').replace(/not ready: .*/, 'not ready'));
+  return alike.filter((event, index) => event !== alike[index - 1]);
+}
+
+function eventsOf(moments: readonly Moment[]): string[] {
+  return moments.flatMap(({ kind, text }) => (kind === 'event' ? [text] : kind === 'warning' ? [`W ${text}`] : []));
+}
+
+/** Canary weights, each time one was set to another value. */
+function weightsOf(moments: readonly Moment[]): number[] {
+  const all = moments.flatMap(({ kind, text }) =>
+    kind === 'traffic' ? [Number(/(\d+) % canary/.exec(text)![1])] : [],
+  );
+  return all.filter((weight, index) => weight !== (all[index - 1] ?? 0));
+}
+
+function statusesOf(moments: readonly Moment[]): string[] {
+  const all = moments.flatMap(({ kind, text }) => {
+    const [, phase, weight, failed] = kind === 'status' ? /^(\w+), weight (\d+), failed checks (\d+)/.exec(text)! : [];
+    return phase ? [`${phase} ${weight} ${failed}`] : [];
+  });
+  return all.filter((status, index) => status !== all[index - 1]);
+}
