@@ -9,6 +9,7 @@ import type { User } from './credentials.ts';
 import { createLauncher, type Launcher } from './launcher.ts';
 import { freePort } from './ports.ts';
 import type { Server } from './process.ts';
+import { startObjectStore, type ObjectStore } from './servers/object-store.ts';
 import { startPrometheus } from './servers/prometheus.ts';
 import { startRegistry, type PushListener } from './servers/registry.ts';
 import { startTemporal } from './servers/temporal.ts';
@@ -26,13 +27,15 @@ export const parts = {
   metrics: ['prometheus'],
   registry: ['registry'],
   temporal: ['temporal'],
+  /** An object store. Only those who ask for it get it. */
+  objects: ['versitygw'],
 } as const satisfies Record<string, readonly ToolName[]>;
 
 export type Part = keyof typeof parts;
 export type ServerName = (typeof parts)[Part][number];
 
 export interface StackOptions {
-  /** All of them if not named. */
+  /** All of them but the object store if not named. */
   readonly parts?: readonly Part[];
   /** For data, logs and kubeconfigs. Without one, a temporary folder is made, and removed by `stop`. */
   readonly directory?: string;
@@ -64,6 +67,7 @@ export interface Stack {
   readonly temporal: string;
   /** URL of Temporal's web page; '' when it is not ours. */
   readonly temporalUi: string;
+  readonly objects: ObjectStore | undefined;
   /** Only the servers that were started here: none for what an environment variable brought. */
   readonly servers: ReadonlyMap<ServerName, Server>;
   /** Undefined without a Prometheus of ours: someone else's has traffic of its own. */
@@ -96,13 +100,13 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   let traffic: AdjustableTraffic | undefined;
   const stop = async () => {
     await traffic?.stop();
-    await launcher.stop([...parts.workloads, ...parts.metrics, ...parts.registry, ...parts.temporal]);
+    await launcher.stop([...parts.workloads, ...parts.metrics, ...parts.registry, ...parts.temporal, ...parts.objects]);
     // Clients that still watch would make the API server wait for them; etcd goes last, or it would look for etcd.
     await launcher.stop(['kube-apiserver'], 3_000);
     await launcher.stop(['etcd']);
   };
   try {
-    const [cluster, prometheus, registry, temporal] = await allSettledOrError(
+    const [cluster, prometheus, registry, temporal, objects] = await allSettledOrError(
       wanted.has('cluster')
         ? bringUpCluster(
             launcher,
@@ -117,6 +121,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
         ? launcher.start('registry', (place) => startRegistry(place, options.pushListeners))
         : undefined,
       local.has('temporal') ? launcher.start('temporal', (place) => startTemporal(place, uiPort)) : undefined,
+      local.has('objects') ? launcher.start('versitygw', startObjectStore) : undefined,
     );
     if (cluster && prometheus) {
       traffic = await simulateTraffic(clientOf(cluster, 'traffic'), await freePort());
@@ -130,6 +135,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       registry: registry?.address ?? '',
       temporal: temporal?.address ?? env.TEMPORAL_ADDRESS ?? '',
       temporalUi: temporal ? `http://127.0.0.1:${uiPort}` : '',
+      objects,
       servers: launcher.servers,
       traffic,
       scrape: (job, addresses) => prometheus?.scrape(job, addresses),
@@ -150,7 +156,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 
 /** What is needed, and which of it is started here. */
 export function chooseParts(asked: readonly Part[] | undefined, env: NodeJS.ProcessEnv) {
-  const wanted = new Set<Part>(asked ?? (Object.keys(parts) as Part[]));
+  const wanted = new Set<Part>(asked ?? (Object.keys(parts) as Part[]).filter((part) => part !== 'objects'));
   if (wanted.has('workloads') || wanted.has('metrics')) wanted.add('cluster');
   const local = new Set(wanted);
   const use = (variable: string, ...replaced: Part[]) => {

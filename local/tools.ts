@@ -77,6 +77,17 @@ export const tools = {
     program: 'hey',
     recipe: { kind: 'deb', package: 'hey', file: 'usr/bin/hey' },
   },
+  versitygw: {
+    version: '1.8.0',
+    env: 'SERIN_VERSITYGW',
+    program: 'versitygw',
+    recipe: {
+      kind: 'go-module',
+      module: 'github.com/versity/versitygw',
+      version: '1.8.0',
+      package: './cmd/versitygw',
+    },
+  },
   // To move Canaries from it to Serin and back.
   flagger: {
     version: '1.43.0',

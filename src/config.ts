@@ -26,6 +26,8 @@ export interface Settings {
   readonly namespace: string;
   /** Only people whose signed tokens were verified may approve and promote. */
   readonly verifiedActors: boolean;
+  /** Where what happens in releases is kept, `file:///folder` or `s3://bucket/prefix`; '' for nowhere but in Temporal. */
+  readonly auditSink: string;
 }
 
 /** Name under which the worker writes, in `metadata.managedFields`; the starter's watches take such writes for our own. */
@@ -133,6 +135,7 @@ export const settingsTable: { readonly [K in keyof ProcessSettings]: Entry<Proce
   minimumIntervalMs: number(['SERIN_MINIMUM_INTERVAL_MS'], 10_000),
   drainMs: number(['SERIN_DRAIN_MS'], 2_000),
   namespace: text(['SERIN_NAMESPACE'], '', 'namespace'),
+  auditSink: text(['SERIN_AUDIT_SINK']),
   verifiedActors: flagged(['SERIN_VERIFIED_ACTORS'], false),
   tokenIssuers: text(['SERIN_TOKEN_ISSUERS']),
   kubeconfig: text(['SERIN_KUBECONFIG'], '', 'kubeconfig'),

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { Client } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, Worker, type LogEntry, type WorkerOptions } from '@temporalio/worker';
 import { Counter, Registry, collectDefaultMetrics } from 'prom-client';
@@ -12,6 +13,8 @@ import type { NotifierSettings } from './activities/notifiers/notifier.ts';
 import { createHttp } from './clients/http.ts';
 import { createKubernetes, loadKubeConfig, resources, type Kubernetes } from './clients/kubernetes.ts';
 import { fieldManager, readSettings, type ProcessSettings } from './config.ts';
+import { createArchive, type Archive } from './audit/archive.ts';
+import { openSink } from './audit/sink.ts';
 import { messageOf } from './errors.ts';
 import { createLog, type Log } from './log.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
@@ -31,12 +34,25 @@ async function main(): Promise<void> {
     labelNames: ['kind'],
     registers: [metrics],
   });
+  const unkept = new Counter({
+    name: 'serin_audit_failures_total',
+    help: 'Attempts to keep what happened in a run that failed.',
+    registers: [metrics],
+  });
+  const counted =
+    (archive: Archive): Archive =>
+    (canary, run) =>
+      archive(canary, run).catch((error: unknown) => {
+        unkept.inc();
+        throw error;
+      });
   const deps = connectClusters(settings);
   const receivers = process.env.SERIN_RECEIVERS ? await loadReceivers(process.env.SERIN_RECEIVERS) : [];
   const issuers = settings.tokenIssuers ? await loadIssuers(settings.tokenIssuers) : [];
   if (settings.verifiedActors && issuers.length === 0) {
     throw new Error('SERIN_VERIFIED_ACTORS is true, and nobody can be verified; set SERIN_TOKEN_ISSUERS to a file');
   }
+  const sink = settings.auditSink ? openSink(settings.auditSink) : undefined;
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
 
   let connection: NativeConnection | undefined;
@@ -65,6 +81,9 @@ async function main(): Promise<void> {
         ...createActivities(deps, log, {
           meters: releaseMeters(metrics),
           issuers,
+          ...(sink
+            ? { archive: counted(createArchive(new Client({ connection, namespace }), sink, settings.clusterName)) }
+            : {}),
           globalNotifier: globalNotifier(settings),
           undelivered: (kind) => undelivered.inc({ kind }),
         }),

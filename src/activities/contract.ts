@@ -57,6 +57,13 @@ interface Actions {
   verifyActors(canary: CanaryRef, tokens: readonly string[]): Promise<readonly Verified[]>;
 
   /**
+   * Keeps what has happened in a run, up to now, in the worker's audit sink.
+   *
+   * @throws `Unavailable`, `Unauthorized` when the sink does not take it
+   */
+  archive(canary: CanaryRef, run: string): Promise<void>;
+
+  /**
    * Sends alerts and event webhooks in order. What cannot be delivered is logged and counted, never thrown.
    *
    * @throws `Unavailable` when the API server does not answer, which says who is to hear; nothing was sent then

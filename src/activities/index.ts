@@ -21,13 +21,15 @@ export interface ActivityOptions extends Omit<NotifyOptions, 'log'> {
   readonly meters?: ReleaseMeters;
   /** Whose tokens tell who a person is. */
   readonly issuers?: readonly TokenIssuer[];
+  /** Keeps what has happened in a run. Without it nothing is kept, and no release asks for it. */
+  readonly archive?: Activities['archive'];
 }
 
 /** Everything the worker registers for releases. */
 export function createActivities(
   deps: Deps,
   log: NotifyOptions['log'],
-  { inCall = inActivity, meters = noMeters, issuers = [], ...options }: ActivityOptions = {},
+  { inCall = inActivity, meters = noMeters, issuers = [], archive, ...options }: ActivityOptions = {},
 ): Activities {
   const parts = createParts(deps);
   const observe = createObserve(deps, parts, {
@@ -42,6 +44,8 @@ export function createActivities(
   const carryOut: Activities['promote'] = (ref, plan) => inCall(({ key }) => perform(ref, plan, key));
 
   return {
+    // A release that was begun when there was a sink may still ask.
+    archive: archive ?? (() => Promise.resolve()),
     verifyActors: createVerifyActors(deps.http, issuers),
     look: async (ref, ask) => {
       const { observation } = await observe(ref, ask);

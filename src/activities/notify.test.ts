@@ -28,6 +28,7 @@ const settings: Settings = {
   drainMs: 0,
   namespace: '',
   verifiedActors: false,
+  auditSink: '',
 };
 
 function putCanary(analysis: object = {}, spec: object = {}) {

@@ -43,6 +43,7 @@ export function settingsOf(canary: Canary, worker: WorkerSettings, sources: Sour
     },
     drainMs: worker.drainMs,
     ...(worker.clusterName ? { cluster: worker.clusterName } : {}),
+    ...(worker.auditSink ? { archives: true as const } : {}),
     ...(worker.verifiedActors ? { verifiesActors: true as const } : {}),
   };
 }
@@ -87,6 +88,7 @@ export function settingsOfUnreadable(spec: unknown, worker: WorkerSettings): Set
     listeners: { alerts: false, events: worker.eventWebhook !== '' },
     drainMs: worker.drainMs,
     ...(worker.clusterName ? { cluster: worker.clusterName } : {}),
+    ...(worker.auditSink ? { archives: true as const } : {}),
     ...(worker.verifiedActors ? { verifiesActors: true as const } : {}),
   };
 }

@@ -6,8 +6,17 @@ import { withReleases } from './releases.ts';
 export const history: Command = {
   usage: '<namespace>/<canary>',
   summary: 'Runs of a Canary that Temporal still keeps, newest first, and what each came to.',
-  options: {},
+  options: {
+    audit: { type: 'boolean', text: 'all that happened in them instead, as JSON lines, oldest first' },
+    run: { type: 'string', text: 'with --audit: this run only' },
+  },
   async run(given, terminal) {
+    if (given.options.audit === true) {
+      const canary = canaryOf(given);
+      const records = await withReleases(terminal, (releases) => releases.records(canary, text(given, 'run')));
+      records.forEach((record) => terminal.out(JSON.stringify(record)));
+      return 0;
+    }
     const runs = await withReleases(terminal, (releases) => releases.history(canaryOf(given)));
     print(terminal, given, runs, () =>
       runs.map(({ run, started, result, outcome, status }) => ({

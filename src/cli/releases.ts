@@ -24,6 +24,7 @@ import type { Outcome } from '../workflows/domain/state.ts';
 import { searchAttributes } from '../workflows/show.ts';
 import { nameOf, type CanaryName } from './canary.ts';
 import { CommandError, type Terminal } from './command.ts';
+import { recordsOf, type AuditRecord } from '../audit/records.ts';
 import { storyOf, type StoryLine } from './story.ts';
 
 /** A run of a Canary's workflow, as the list of Temporal has it. */
@@ -55,6 +56,8 @@ export interface Releases {
   history(canary: CanaryName): Promise<(ListedRelease & { readonly result?: Outcome })[]>;
   /** What happened in a run; without one in the last run that has anything to tell. @throws CommandError */
   story(canary: CanaryName, run?: string): Promise<StoryLine[]>;
+  /** All that happened in a run, or in all runs that are kept, oldest first. @throws CommandError */
+  records(canary: CanaryName, run?: string): Promise<AuditRecord[]>;
   /** Has an order followed, and says what the release does then. @throws CommandError with why it was refused */
   order(canary: CanaryName, kind: OrderKind, order: Order): Promise<Progress>;
 }
@@ -125,23 +128,34 @@ function createReleases({ workflow }: Client, taskQueue: string): Releases {
 
     async story(canary, run) {
       for (const runId of run === undefined ? (await runsOf(canary)).map((one) => one.run) : [run]) {
-        const { events } = await workflow
-          .getHandle(releaseId(canary), runId)
-          .fetchHistory()
-          .catch((error: unknown) => {
-            throw isGrpcServiceError(error) && noSuchRun.has(error.code)
-              ? new CommandError(`${nameOf(canary)} has no run ${runId}; "serin history" names them`)
-              : error;
-          });
-        const story = storyOf(events ?? []);
+        const story = storyOf(await recordsIn(canary, runId));
         // A run that only looked has nothing to tell.
         if (story.length > 0 || run !== undefined) return story;
       }
       return [];
     },
 
+    async records(canary, run) {
+      const runs = run === undefined ? (await runsOf(canary)).map((one) => one.run).reverse() : [run];
+      const all: AuditRecord[] = [];
+      for (const one of runs) all.push(...(await recordsIn(canary, one)));
+      return all;
+    },
+
     order: (canary, kind, order) => (kind === 'retry' ? retry(canary, order) : update(canary, kind, order)),
   };
+
+  async function recordsIn(canary: CanaryName, run: string): Promise<AuditRecord[]> {
+    const { events } = await workflow
+      .getHandle(releaseId(canary), run)
+      .fetchHistory()
+      .catch((error: unknown) => {
+        throw isGrpcServiceError(error) && noSuchRun.has(error.code)
+          ? new CommandError(`${nameOf(canary)} has no run ${run}; "serin history" names them`)
+          : error;
+      });
+    return recordsOf(events ?? [], { canary: nameOf(canary), run });
+  }
 
   async function runsOf(canary: CanaryName): Promise<ListedRelease[]> {
     const found: ListedRelease[] = [];

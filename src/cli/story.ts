@@ -1,8 +1,6 @@
-import { defaultPayloadConverter, type Payload } from '@temporalio/common';
+import type { AuditRecord } from '../audit/records.ts';
 import type { MetricCheck, Observation } from '../workflows/domain/observation.ts';
-import { orderKinds } from '../workflows/domain/orders.ts';
-import type { HookAnswer, Plan, PlanFailure, Reading, Verified } from '../workflows/domain/plan.ts';
-import type { Order } from '../workflows/messages.ts';
+import type { HookAnswer, Plan, PlanFailure, Reading } from '../workflows/domain/plan.ts';
 
 /** What happened in a run, as its history has it. */
 export interface StoryLine {
@@ -13,94 +11,67 @@ export interface StoryLine {
   readonly text: string;
 }
 
-/** What is read of Temporal's HistoryEvent. */
-interface HistoryEvent {
-  readonly eventId?: unknown;
-  readonly eventTime?: { readonly seconds?: unknown; readonly nanos?: number | null } | null;
-  readonly workflowExecutionSignaledEventAttributes?: {
-    readonly signalName?: string | null;
-    readonly input?: Payloads;
-  } | null;
-  readonly workflowExecutionUpdateAcceptedEventAttributes?: {
-    readonly acceptedRequest?: {
-      readonly input?: { readonly name?: string | null; readonly args?: Payloads } | null;
-    } | null;
-  } | null;
-  readonly activityTaskScheduledEventAttributes?: {
-    readonly activityType?: { readonly name?: string | null } | null;
-    readonly input?: Payloads;
-  } | null;
-  readonly activityTaskCompletedEventAttributes?: {
-    readonly scheduledEventId?: unknown;
-    readonly result?: Payloads;
-  } | null;
+type Line = Omit<StoryLine, 'at'>;
+
+/** Puts the records of a run into lines for people. */
+export function storyOf(records: readonly AuditRecord[]): StoryLine[] {
+  return records.flatMap((record) => linesOf(record).map((line) => ({ at: record.at, ...line })));
 }
 
-type Payloads = { readonly payloads?: readonly Payload[] | null } | null;
-
-/** Puts a run's history into lines, in the order in which things came to pass. */
-export function storyOf(events: readonly HistoryEvent[]): StoryLine[] {
-  const scheduled = new Map<string, { readonly activity: string; readonly input: readonly unknown[] }>();
-  return events.flatMap((event) => {
-    const at = timeOf(event);
-    const signal = event.workflowExecutionSignaledEventAttributes;
-    const update = event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest?.input;
-    const [name, args] = signal ? [signal.signalName, signal.input] : [update?.name, update?.args];
-    if (name && (orderKinds as readonly string[]).includes(name)) {
-      return [{ at, kind: 'order', text: orderText(name, values(args)[0] as Order | undefined) } as const];
-    }
-    const start = event.activityTaskScheduledEventAttributes;
-    if (start) {
-      scheduled.set(String(event.eventId), { activity: start.activityType?.name ?? '', input: values(start.input) });
-    }
-    const end = event.activityTaskCompletedEventAttributes;
-    if (!end) return [];
-    const {
-      activity,
-      input: [, asked],
-    } = scheduled.get(String(end.scheduledEventId)) ?? { activity: '', input: [] };
-    const [result] = values(end.result);
-    if (activity === 'verifyActors') return actors(at, result);
-    return [...told(at, asked, result), ...hooks(at, result), ...read(at, result)];
-  });
+function linesOf(record: AuditRecord): Line[] {
+  switch (record.kind) {
+    case 'order':
+      return [{ kind: 'order', text: orderText(record) }];
+    case 'actors':
+      return record.actors.map((actor) => ({
+        kind: 'order',
+        text: 'verified' in actor ? `token of ${actor.verified} (verified)` : `token refused: ${actor.refused}`,
+      }));
+    case 'plan':
+      return told(record.plan, record.failure);
+    case 'hooks':
+      return record.answers.map(answered);
+    case 'examined':
+      return [...record.hooks.map(answered), ...read(record.observation, record.readings)];
+    case 'failed':
+      return [{ kind: 'failure', text: `${record.activity}: ${record.message}` }];
+    case 'started':
+    case 'hint':
+    case 'looked':
+    case 'messages':
+    case 'wait':
+    case 'ended':
+    case 'continued':
+    case 'closed':
+      return [];
+  }
 }
 
 /** The events that a plan recorded before it ended, or failed. */
-function told(at: string, asked: unknown, result: unknown): StoryLine[] {
-  const { steps } = (asked ?? {}) as Partial<Plan>;
-  if (!Array.isArray(steps)) return [];
-  const failure = (result ?? undefined) as PlanFailure | undefined;
-  const done = (steps as Plan['steps']).slice(0, failure?.step ?? steps.length);
-  const lines = done.flatMap((step): StoryLine[] =>
-    step.do === 'record-event'
-      ? [{ at, kind: step.event.type === 'Warning' ? 'warning' : 'event', text: step.event.message }]
-      : [],
-  );
-  return failure ? [...lines, { at, kind: 'failure', text: `${failure.reason}: ${failure.message}` }] : lines;
+function told({ steps }: Plan, failure: PlanFailure | undefined): Line[] {
+  const lines = steps
+    .slice(0, failure?.step ?? steps.length)
+    .flatMap((step): Line[] =>
+      step.do === 'record-event'
+        ? [{ kind: step.event.type === 'Warning' ? 'warning' : 'event', text: step.event.message }]
+        : [],
+    );
+  return failure ? [...lines, { kind: 'failure', text: `${failure.reason}: ${failure.message}` }] : lines;
 }
 
-/** What hooks said, be they asked alone or before the checks. */
-function hooks(at: string, result: unknown): StoryLine[] {
-  const { examination } = (result ?? {}) as { readonly examination?: { readonly hooks?: readonly HookAnswer[] } };
-  const answers = Array.isArray(result) ? (result as readonly HookAnswer[]) : (examination?.hooks ?? []);
-  return answers.map(({ name, type, error }) => ({
-    at,
-    kind: 'hook',
-    text: `${type} ${name} ${error === undefined ? 'said yes' : `said no: ${error}`}`,
-  }));
+function answered({ name, type, error }: HookAnswer): Line {
+  return { kind: 'hook', text: `${type} ${name} ${error === undefined ? 'said yes' : `said no: ${error}`}` };
 }
 
 /** What an examination read, each with its bounds. */
-function read(at: string, result: unknown): StoryLine[] {
-  const { observation, examination } = (result ?? {}) as {
-    observation?: Observation;
-    examination?: { readonly readings?: readonly Reading[] };
-  };
-  const checks = observation?.canary?.settings.analysis.metrics ?? [];
-  return (examination?.readings ?? []).map((reading, index) => ({
-    at,
+function read(observation: Observation, readings: readonly Reading[]): Line[] {
+  const checks = observation.canary?.settings.analysis.metrics ?? [];
+  return readings.map((reading, index) => ({
     kind: 'check',
-    text: `${reading.name} ${'value' in reading ? `${reading.value}` : `${reading.failure}: ${reading.error}`}${boundsOf(checks[index])}`,
+    text: [
+      `${reading.name} ${'value' in reading ? `${reading.value}` : `${reading.failure}: ${reading.error}`}`,
+      `${boundsOf(checks[index])}${reading.query ? `: ${reading.query}` : ''}`,
+    ].join(''),
   }));
 }
 
@@ -114,25 +85,9 @@ function boundsOf(check: MetricCheck | undefined): string {
   return bounds.length > 0 ? ` (${bounds.join(', ')})` : '';
 }
 
-function orderText(kind: string, { by, token, reason, weight, force, gate }: Order = {}): string {
-  const what = `${kind}${weight === undefined ? '' : ` ${weight}`}${gate ? ` ${gate}` : ''}${force ? ' --force' : ''}`;
-  const who = token ? 'the holder of a token' : by ? `${by} (claimed)` : 'someone';
+function orderText({ order, claimed, token, details }: Extract<AuditRecord, { kind: 'order' }>): string {
+  const { reason, weight, force, gate } = details;
+  const what = `${order}${weight === undefined ? '' : ` ${weight}`}${gate ? ` ${gate}` : ''}${force ? ' --force' : ''}`;
+  const who = token ? 'the holder of a token' : claimed ? `${claimed} (claimed)` : 'someone';
   return `${what} by ${who}${reason ? `: ${reason}` : ''}`;
-}
-
-/** Whose tokens they were. */
-function actors(at: string, result: unknown): StoryLine[] {
-  return (result as readonly Verified[]).map((actor) => ({
-    at,
-    kind: 'order',
-    text: 'subject' in actor ? `token of ${actor.subject} (verified)` : `token refused: ${actor.refused}`,
-  }));
-}
-
-function values(input: Payloads | undefined): readonly unknown[] {
-  return (input?.payloads ?? []).map((payload) => defaultPayloadConverter.fromPayload<unknown>(payload));
-}
-
-function timeOf({ eventTime }: HistoryEvent): string {
-  return new Date(Number(eventTime?.seconds ?? 0) * 1000 + (eventTime?.nanos ?? 0) / 1e6).toISOString();
 }

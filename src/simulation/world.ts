@@ -181,6 +181,8 @@ class Stage {
         };
       case 'analyse':
         return this.analyse(action.revision, action.hooks);
+      case 'archive':
+        return { type: 'archived', now };
       case 'verify': {
         // Here a token is worth the name that it is.
         const actors = action.orders.map(({ order }) => ({ subject: order.token, id: order.token }));

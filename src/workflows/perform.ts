@@ -1,13 +1,18 @@
+import { workflowInfo } from '@temporalio/workflow';
 import type { Action, CarryOut, Event, Release } from './domain/state.ts';
 import type { HookCall } from './domain/plan.ts';
-import { carryOut, impatient, look, outside, wayBack } from './proxies.ts';
+import { archive, carryOut, impatient, look, outside, wayBack } from './proxies.ts';
 
 type Performed = Exclude<Action, { type: 'wait' | 'rest' | 'start-over' }>;
 
 /** Actions that are given up when the release is to be rolled back: calls to the outside, and nothing that writes. */
 export function isInterruptible(action: Performed): boolean {
   return (
-    action.type === 'analyse' || action.type === 'call-hooks' || action.type === 'notify' || action.type === 'verify'
+    action.type === 'analyse' ||
+    action.type === 'call-hooks' ||
+    action.type === 'notify' ||
+    action.type === 'verify' ||
+    action.type === 'archive'
   );
 }
 
@@ -42,6 +47,9 @@ export async function perform(release: Release, action: Performed): Promise<Even
       const answers = await callHooks.executeWithOptions({ summary }, [canary, action.hooks, action.until]);
       return { type: 'hooks-called', moment: action.moment, answers, now: Date.now() };
     }
+    case 'archive':
+      await archive.executeWithOptions({ summary }, [canary, workflowInfo().runId]);
+      return { type: 'archived', now: Date.now() };
     case 'verify': {
       const tokens = action.orders.map(({ order }) => order.token);
       const { verifyActors } = impatient;

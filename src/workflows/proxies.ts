@@ -48,3 +48,11 @@ export function outside(timeoutMs: number) {
     cancellationType: ActivityCancellationType.TRY_CANCEL,
   });
 }
+
+/** Nothing waits for it but the end of a run, which a sink that is down for long must not keep open. */
+export const { archive } = proxyActivities<Activities>({
+  startToCloseTimeout: '1 minute',
+  scheduleToCloseTimeout: '10 minutes',
+  retry: { ...patient, nonRetryableErrorTypes },
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+});

@@ -9,7 +9,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import { begin, decide, isLast, outcome } from './domain/release.ts';
+import { archiving, begin, decide, isLast, outcome } from './domain/release.ts';
 import { evolve } from './domain/evolve.ts';
 import { refusal } from './domain/obey.ts';
 import { orderKinds, type Order } from './domain/orders.ts';
@@ -28,13 +28,15 @@ export async function release(start: messages.ReleaseStart): Promise<Outcome> {
   let state: Release = start.carried ?? begun(start);
   let doing = 'begins';
   let interrupt: (() => void) | undefined;
+  let performing: Action['type'] | undefined;
   /** Messages on their way to people, one batch after the other. */
   let sending: Promise<void> | undefined;
 
   const record = (event: Event): Progress => {
     const before = state;
     state = evolve(state, event);
-    // What is in flight for a release that is to be rolled back is pointless.
+    // What is in flight for a release that is to be rolled back is pointless, and what is kept is not all there is any more.
+    if (performing === 'archive') interrupt?.();
     if ((state.aborted && !before.aborted) || (state.rejected && !before.rejected)) interrupt?.();
     return progress(state, doing);
   };
@@ -48,7 +50,8 @@ export async function release(start: messages.ReleaseStart): Promise<Outcome> {
   return CancellationScope.nonCancellable(async () => {
     for (;;) {
       const action = decide(state, Date.now());
-      if (sending && (isLast(action) || workflowInfo().continueAsNewSuggested)) {
+      const isTooLong = workflowInfo().continueAsNewSuggested;
+      if (sending && (isLast(action) || action.type === 'archive' || isTooLong)) {
         doing = 'waits until its messages are sent';
         await sending;
         continue;
@@ -62,12 +65,14 @@ export async function release(start: messages.ReleaseStart): Promise<Outcome> {
           after: { seen: state.seen, dueAt: state.dueAt, ...(state.retried ? { retry: state.retried } : {}) },
         });
       }
-      if (workflowInfo().continueAsNewSuggested) {
+      const keeping = isTooLong ? archiving(state) : undefined;
+      if (isTooLong && !keeping) {
         return continueAsNew<typeof release>({ canary: start.canary, carried: state });
       }
-      doing = describe(action);
-      show(state, action, Date.now());
-      const event = await act(action);
+      const next = keeping ?? action;
+      doing = describe(next);
+      show(state, next, Date.now());
+      const event = await act(next);
       if (event) state = evolve(state, event);
     }
   });
@@ -77,6 +82,7 @@ export async function release(start: messages.ReleaseStart): Promise<Outcome> {
     if (action.type === 'wait') return waitFor(action);
     if (action.type === 'notify' && state.rules >= 2) return sendBeside(action);
     const decidedOn = state;
+    performing = action.type;
     try {
       if (!isInterruptible(action)) return overtaken(await perform(state, action));
       const scope = new CancellationScope();
@@ -88,6 +94,7 @@ export async function release(start: messages.ReleaseStart): Promise<Outcome> {
       throw error;
     } finally {
       interrupt = undefined;
+      performing = undefined;
     }
 
     /** Only messages change the state while an action is performed. */

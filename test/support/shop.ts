@@ -25,6 +25,7 @@ export const settings: Settings = {
   drainMs: 0,
   namespace: '',
   verifiedActors: false,
+  auditSink: '',
 };
 
 export function testDeps(kubernetes: MemoryKubernetes, changes: Partial<Settings> = {}): Deps {

@@ -197,6 +197,10 @@ export function stubCluster(more: Partial<Settings> = {}, analysis: Partial<Sett
           : { subject: token.split('/')[0]!, id: token },
       );
     },
+    async archive(_canary, run) {
+      cluster.calls.push(`archive ${run}`);
+      await cluster.before('archive');
+    },
     async notify(_canary, notices) {
       await cluster.before('notify');
       cluster.notices.push(...notices);

@@ -75,7 +75,8 @@ describe('serin', () => {
   });
 
   it('watches a release until it ends: on a terminal in place, elsewhere line by line', async () => {
-    const cluster = stubCluster();
+    // Long enough at each weight for a busy machine to see it.
+    const cluster = stubCluster({}, { intervalMs: 3_000 });
     cluster.revision = 'v1:2';
     const canary = bench.canary();
     const name = `prod/${canary.name}`;

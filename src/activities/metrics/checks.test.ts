@@ -5,7 +5,13 @@ import { createHttp } from '../../clients/http.ts';
 import type { Settings } from '../../config.ts';
 import { failure } from '../../errors.ts';
 import { parseCanary, type Canary } from '../../schemas/canary.ts';
-import { createMetricsProvidersError, createReadMetrics, metricChecks } from './checks.ts';
+import {
+  createMetricsProvidersError,
+  createReadMetrics as createRead,
+  metricChecks,
+  type ReadMetrics,
+} from './checks.ts';
+import type { Reading } from '../../workflows/domain/plan.ts';
 
 afterEach(closeServers);
 
@@ -44,6 +50,7 @@ const settings: Settings = {
   drainMs: 0,
   namespace: '',
   verifiedActors: false,
+  auditSink: '',
 };
 
 function depsWith(more: Partial<Settings> = {}) {
@@ -78,6 +85,25 @@ function putSecret(name: string, data: Record<string, string>, namespace = 'prod
   const encoded = Object.entries(data).map(([key, value]) => [key, Buffer.from(value).toString('base64')]);
   cluster.put({ apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace }, data: Object.fromEntries(encoded) });
 }
+
+/** Readings without what was asked: that, the servers tell. */
+function createReadMetrics(deps: Parameters<typeof createRead>[0]): ReadMetrics {
+  const read = createRead(deps);
+  return async (canary, signal) => (await read(canary, signal)).map(({ query: _, ...reading }) => reading as Reading);
+}
+
+it('a reading says what was asked, on one line, and cut where it is long', async () => {
+  const server = await startServer(() => vector('1'));
+  const long = `sum(\n  up{a="${'x'.repeat(700)}"})`;
+  const canary = canaryWith([rate, { name: 'up', query: 'up\n  + 1' }, { name: 'long', query: long }], {
+    metricsServer: server.url,
+  });
+  const [first, second, third] = (await createRead(depsWith())(canary)).map(({ query = '' }) => query);
+  expect(first).toMatch(/^sum\( rate\( istio_requests_total\{.*\[30s\]/);
+  expect(second).toBe('up + 1');
+  expect(third).toHaveLength(600);
+  expect(third).toMatch(/^sum\( up\{a="x+…$/);
+});
 
 describe('the checks of a Canary', () => {
   it('come in the order in which they are judged: those of the metrics server, then templates', () => {

@@ -32,8 +32,17 @@ export async function readCheck(deps: TemplateDeps, canary: Canary, check: Check
   const query = render(check, question, model);
   if (typeof query !== 'string') return query;
   const answer = await ask(question.provider, query, request);
-  if ('failure' in answer) return failed(check, answer.failure, question.wrap(answer.error));
-  return valued(canary, check, answer.value * question.scale);
+  const reading =
+    'failure' in answer
+      ? failed(check, answer.failure, question.wrap(answer.error))
+      : valued(canary, check, answer.value * question.scale);
+  return { ...reading, query: onOneLine(query) };
+}
+
+/** As much of a query as tells what was asked: it is kept with every reading. */
+function onOneLine(query: string): string {
+  const line = query.replace(/\s+/g, ' ').trim();
+  return line.length > 600 ? `${line.slice(0, 599)}…` : line;
 }
 
 /** What to ask of whom. */

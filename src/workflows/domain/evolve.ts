@@ -19,7 +19,8 @@ const seenLimit = 100;
 
 /** Records what happened. Pure: the twin of `decide`. */
 export function evolve(before: Release, event: Event): Release {
-  const release = { ...before, turn: before.turn + 1 };
+  const acts = event.type === 'carried-out' || event.type === 'ordered';
+  const release: Release = { ...before, turn: before.turn + 1, ...(acts ? { acted: true } : {}) };
   switch (event.type) {
     case 'hinted':
       return hinted(release, event);
@@ -35,6 +36,8 @@ export function evolve(before: Release, event: Event): Release {
       return hooksCalled(release, event);
     case 'notified':
       return { ...release, notices: release.notices.filter(({ id }) => !event.ids.includes(id)) };
+    case 'archived':
+      return { ...release, archived: release.turn };
     case 'verified':
       return verified(release, event);
     case 'woke':
@@ -91,6 +94,8 @@ function looked(release: Release, observation: Observation, answered: number, no
     stale: false,
     lookedAt: now,
     frozenSince: isFrozen ? (release.frozenSince ?? now) : undefined,
+    // Of a Canary that is gone, the run that saw it go is kept too.
+    ...(canary ? { archives: canary.settings.archives ?? false } : {}),
   };
   if (!canary) return next;
   const grown = provenReplicas(next, observation);
@@ -229,6 +234,8 @@ function failed(release: Release, event: Extract<Event, { type: 'failed' }>): Re
     // People who cannot be reached must not hold up a release; its own events tell the same.
     return { ...release, notices: release.notices.filter((notice) => !action.notices.includes(notice)) };
   }
+  // The history itself is still there for as long as Temporal keeps it.
+  if (action.type === 'archive') return { ...release, archived: release.turn };
   if (action.type === 'verify') {
     const actors = action.orders.map(() => ({ refused: `the token could not be verified: ${message}` }));
     return verified(release, { type: 'verified', orders: action.orders, actors, now });

@@ -61,6 +61,8 @@ export interface Settings {
   readonly listeners: { readonly alerts: boolean; readonly events: boolean };
   /** Milliseconds the data plane gets to hear of new routes before the pods behind the old ones go. */
   readonly drainMs: number;
+  /** What happens in a run is kept in a sink for longer than Temporal keeps it. */
+  readonly archives?: true;
   /** Name of the cluster, for people who have several. */
   readonly cluster?: string;
   /** Only people whose tokens were verified may approve and promote. */

@@ -128,17 +128,21 @@ export type Verified =
   | { readonly refused: string };
 
 /** What one metric check read. Times are in milliseconds. */
-export type Reading =
-  | { readonly name: string; readonly value: number }
+export type Reading = {
+  readonly name: string;
+  /** What was asked, on one line and cut where it is long. Absent when nothing was. */
+  readonly query?: string;
+} & (
+  | { readonly value: number }
   | {
-      readonly name: string;
       /**
        * `no-values`: the provider answered, with nothing. `unavailable`: no answer could be had. `unusable`: the check
        * itself is wrong, and `error` is the whole text to tell.
        */
       readonly failure: 'no-values' | 'unavailable' | 'unusable';
       readonly error: string;
-    };
+    }
+);
 
 /** A message for people outside the cluster: an alert, or an event for event webhooks. Sent at least once. */
 export type Notice =

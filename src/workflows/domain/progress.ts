@@ -65,6 +65,7 @@ export function describe(action: Action): string {
     case 'call-hooks':
     case 'notify':
     case 'verify':
+    case 'archive':
     case 'wait':
       return action.why;
     case 'carry-out':

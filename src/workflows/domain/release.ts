@@ -65,7 +65,19 @@ export function begin(start: {
  * reasons to go on. Pure: the same release at the same time always does the same.
  */
 export function decide(release: Release, now: number): Action {
-  return tellFirst(release, withCookies(release, choose(release, now)), now);
+  const action = tellFirst(release, withCookies(release, choose(release, now)), now);
+  return (isLast(action) ? archiving(release) : undefined) ?? action;
+}
+
+/** Keeps what has happened since it was kept last, if that is asked for. Undefined when there is nothing to keep. */
+export function archiving({
+  archives,
+  acted,
+  archived,
+  turn,
+}: Release): Extract<Action, { type: 'archive' }> | undefined {
+  if (!archives || !acted || archived === turn) return undefined;
+  return { type: 'archive', why: 'keep what has happened' };
 }
 
 function choose(release: Release, now: number): Action {

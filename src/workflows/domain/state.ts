@@ -102,6 +102,12 @@ export interface Release {
   readonly untold: readonly EventRecord[];
   /** Messages for people outside, not yet sent. */
   readonly notices: readonly Notice[];
+  /** The run has done something, and is worth keeping. */
+  readonly acted?: true;
+  /** What happens is to be kept in a sink, as the last look said. */
+  readonly archives?: boolean;
+  /** The turn at which all that had happened was kept. */
+  readonly archived?: number;
   /** Things that are told once a release. */
   readonly toldOnce: readonly string[];
   /**
@@ -211,6 +217,8 @@ export type Action =
     }
   | { readonly type: 'notify'; readonly notices: readonly Notice[]; readonly why: string }
   | { readonly type: 'verify'; readonly orders: readonly Unverified[]; readonly why: string }
+  /** Keeps what has happened, before the run ends. A message makes it pointless. */
+  | { readonly type: 'archive'; readonly why: string }
   /** Until a message comes, and no longer than `until`. */
   | { readonly type: 'wait'; readonly until?: number; readonly why: string }
   | { readonly type: 'start-over' }
@@ -288,6 +296,7 @@ export type Event =
       readonly now: number;
     }
   | { readonly type: 'woke'; readonly now: number }
+  | { readonly type: 'archived'; readonly now: number }
   /** An action was given up because a message made it pointless. */
   | { readonly type: 'interrupted'; readonly now: number }
   /** An action could not be performed within its budget. */
