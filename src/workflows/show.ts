@@ -65,7 +65,7 @@ function outcomeSoFar(release: Release, { type }: Action): string | undefined {
 function page(release: Release, action: Action, now: number): string {
   const { canary, status, weights, observation, paused } = release;
   const threshold = observation?.canary?.settings.analysis.threshold ?? 0;
-  const until = action.type === 'wait' && action.until !== undefined ? new Date(action.until).toISOString() : '';
+  const until = action.type === 'wait' && action.until !== undefined ? clock(action.until) : '';
   const doing = describe(action);
   const rows = [
     ['Phase', status.phase || 'new'],
@@ -84,7 +84,7 @@ function page(release: Release, action: Action, now: number): string {
     '| --- | --- |',
     ...rows.map(([label, value]) => `| **${label}** | ${value} |`),
     '',
-    `As of ${new Date(now).toISOString()}. Orders: ${orderKinds.map((kind) => `\`${kind}\``).join(', ')}, as signal or update.`,
+    `As of ${clock(now)}. Orders: ${orderKinds.map((kind) => `\`${kind}\``).join(', ')}, as signal or update.`,
   ].join('\n');
 }
 
@@ -97,9 +97,14 @@ function asked({ votes, quorum, approvers, deadline, otherwise }: ApprovalProgre
   return [
     `${votes.length} of ${quorum}${given}`,
     approvers.length > 0 ? `asked: ${approvers.join(', ')}` : 'everybody may',
-    ...(deadline ? [`after ${deadline} it ${silence}`] : []),
+    ...(deadline ? [`after ${clock(Date.parse(deadline))} it ${silence}`] : []),
     'order `approve` or `reject`',
   ].join('; ');
+}
+
+/** As people write it. */
+function clock(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 
 /** Enough of a hash to tell two revisions apart. */

@@ -1,4 +1,4 @@
-import { askPeople } from './approvals.ts';
+import { askPeople, waitingFor } from './approvals.ts';
 import { holdCapacity } from './capacity.ts';
 import { askPromotion, promote, sayPromoted, shownWeight, skip } from './copying.ts';
 import { beginEnding, cancelled, rolledBack, strandedText } from './ending.ts';
@@ -70,7 +70,11 @@ function examine(release: Release, world: World, now: number): Action {
   if (release.reweighed?.weight !== undefined && !isDue)
     return reweigh(release, settings, release.reweighed.weight, now);
   if (isUnderTest(release) && !verdict && !release.skipped) {
-    if (now < release.dueAt) return { type: 'wait', until: release.dueAt, why: `next check ${at(release, settings)}` };
+    if (now < release.dueAt) {
+      const next = `next check ${at(release, settings)}`;
+      const people = waitingFor(release);
+      return { type: 'wait', until: release.dueAt, why: people ? `${people}; ${next}` : next };
+    }
     return {
       type: 'analyse',
       revision: release.status.lastAppliedSpec,

@@ -39,7 +39,7 @@ export function askPeople(release: Release, settings: Settings, moment: Moment, 
   const late = pending.find(({ approval, asked }) => isLate(approval, asked, now));
   if (late) return overdue(release, settings, late.approval);
   if (pending.length === 0) return undefined;
-  const why = `waiting for approval ${pending.map(({ approval, asked }) => tally(approval, asked)).join(', ')}`;
+  const why = named(pending);
   // A tick is only needed by what is asked, or judged, at every tick.
   const hooks: readonly HookType[] = ['rollback', gateBefore[moment]];
   const ticks = hooks.some((type) => hookCalls(settings, type, 'Progressing').length > 0);
@@ -47,6 +47,16 @@ export function askPeople(release: Release, settings: Settings, moment: Moment, 
   const times = pending.filter(({ asked }) => !asked.overdue).map(({ approval, asked }) => deadlineOf(approval, asked));
   const until = Math.min(...times, ticks || now < release.dueAt ? Math.max(now, release.dueAt) : Infinity);
   return { type: 'wait', why, ...(until === Infinity ? {} : { until }) };
+}
+
+/** Whom the release waits for, in words; undefined when for nobody. */
+export function waitingFor(release: Release): string | undefined {
+  const pending = pendingApprovals(release);
+  return pending.length > 0 ? named(pending) : undefined;
+}
+
+function named(pending: readonly PendingApproval[]): string {
+  return `waiting for approval ${pending.map(({ approval, asked }) => tally(approval, asked)).join(', ')}`;
 }
 
 const gateBefore = {
