@@ -121,6 +121,8 @@ function consequence(release: Release, { action, overtaken, now }: CarriedOut): 
     case 'way-out':
       return {
         ...release,
+        // Whoever wanted to try again has: what was given up before it began is not begun for that once more.
+        retried: release.rules >= 3 ? undefined : release.retried,
         ending: action.ending && { ...action.ending, stage: 'close' },
         drainUntil: now + (settings?.drainMs ?? 0),
       };

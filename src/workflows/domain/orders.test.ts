@@ -371,6 +371,37 @@ describe('a retry', () => {
     expect(refusal(lookedAt(suspended), 'retry', ada)).toBe('the Canary is suspended');
   });
 
+  it.each<[string, Partial<Script>, Act]>([
+    [
+      'a gate, and is aborted there',
+      {
+        settings: settings({ hooks: [hook('go', 'confirm-rollout')] }),
+        hook: (_, now) => (now > 80_000 ? 'no' : undefined),
+      },
+      { atMs: 200_000, do: () => undefined, order: { kind: 'abort', order: ada } },
+    ],
+    [
+      'people, who say no',
+      {
+        settings: settings({
+          approvals: [
+            {
+              ...{ name: 'go', before: 'rollout', quorum: 1, approvers: [], excludesAuthor: false, muteAlert: false },
+              ...{ otherwise: 'approve', deadline: { ms: 90_000, text: '90s' } },
+            },
+          ],
+        }),
+      },
+      { atMs: 200_000, do: () => undefined, order: { kind: 'reject', order: ada } },
+    ],
+  ])('that is held by %s, does not begin again by itself', (_, script, end) => {
+    const bad = release('v1:2-err50', 1_000);
+    const retry: Act = { atMs: 180_000, do: () => undefined, order: { kind: 'retry', order: ada } };
+    const { lines, world } = playCanary({ start: settled, endMs: 900_000, ...script, acts: [bad, retry, end] });
+    expect(statuses(lines, 180_000)).toEqual(['Waiting 0 0', 'Failed 0 0']);
+    expect(world.status.phase).toBe('Failed');
+  });
+
   it('that comes while the run that failed says its last words is followed by the next one', () => {
     const ended: Release = { ...releaseIn('Failed'), ended: { kind: 'rollback', reason: '2 failed checks' } };
     const ordered = evolve(ended, { type: 'ordered', kind: 'retry', order: ada, now: 1 });

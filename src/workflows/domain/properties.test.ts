@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { behaviour, settings, settled } from '../../../test/support/script.ts';
 import { play, setRevision, type Act, type Line, type Play, type Script, type State } from '../../simulation/world.ts';
 import { decide } from './release.ts';
-import type { AnalysisSettings, CanaryStatus, Hook, HookType, Settings } from './observation.ts';
+import type { AnalysisSettings, Approval, CanaryStatus, Hook, HookType, Moment, Settings } from './observation.ts';
 import { orderKinds } from './orders.ts';
 import { effectiveMaxWeight } from './steps.ts';
 
@@ -30,6 +30,15 @@ const weather = fc.record({
       'rollback',
     ]),
   }),
+  /** What people are asked before, how many of them, and what their silence means. */
+  approvals: fc.array(
+    fc.record({
+      before: fc.constantFrom<Moment>('rollout', 'traffic-increase', 'promotion'),
+      quorum: fc.integer({ min: 1, max: 2 }),
+      otherwise: fc.constantFrom<Approval['otherwise']>('approve', 'reject'),
+    }),
+    { maxLength: 3 },
+  ),
   skipAnalysis: fc.nat(9).map((roll) => roll > 7),
   hasAutoscaler: fc.boolean(),
   revertOnDeletion: fc.boolean(),
@@ -60,6 +69,9 @@ const weather = fc.record({
         'set-weight',
         'skip-step',
         'retry',
+        'approve',
+        'approve',
+        'reject',
         'plan fails',
         'API server away',
         'suspend',
@@ -78,12 +90,26 @@ const endMs = 3_600_000;
 /** After this everybody behaves, so that the release can come to an end. */
 const calmMs = 500_000;
 
-function scriptOf({ analysis, skipAnalysis, hasAutoscaler, revertOnDeletion, meshless, luck, acts }: Weather): Script {
+function scriptOf({
+  analysis,
+  approvals,
+  skipAnalysis,
+  hasAutoscaler,
+  revertOnDeletion,
+  meshless,
+  luck,
+  acts,
+}: Weather): Script {
   const { stepWeights } = analysis;
   const hooks = analysis.hooks.map((type): Hook => ({ name: type, type, muteAlert: false, budgetMs: 1_000 }));
   const rules: Partial<AnalysisSettings> = {
     ...analysis,
     hooks,
+    approvals: approvals.map((approval, index) => ({
+      ...approval,
+      ...{ name: `people-${index}`, approvers: [], excludesAuthor: false, muteAlert: false },
+      deadline: { ms: 30_000 * (index + 1), text: 'a while' },
+    })),
     stepWeight: stepWeights.length > 0 ? 0 : analysis.stepWeight,
     iterations: analysis.strategy === 'canary' ? 0 : analysis.iterations,
     mirror: analysis.mirror && analysis.strategy !== 'ab-testing',
@@ -124,6 +150,10 @@ const calm: readonly Act[] = [
   { atMs: calmMs + 1, do: () => undefined, order: { kind: 'resume', order: {} } },
 ];
 
+function gateOf(order: string, index: number): string | undefined {
+  return order === 'approve' || order === 'reject' ? `people-${index % 3}` : undefined;
+}
+
 function actOf(what: string, atMs: number, index: number): Act {
   const to = (change: (world: State) => void): Act => ({ atMs, do: change });
   const order = orderKinds.find((kind) => kind === what);
@@ -131,7 +161,15 @@ function actOf(what: string, atMs: number, index: number): Act {
     return {
       atMs,
       do: () => undefined,
-      order: { kind: order, order: { by: 'ada', id: `${index}`, weight: 1 + ((index * 7) % 60) } },
+      order: {
+        kind: order,
+        order: {
+          by: index % 2 ? 'ada' : 'bob',
+          id: `${index}`,
+          weight: 1 + ((index * 7) % 60),
+          gate: gateOf(order, index),
+        },
+      },
     };
   switch (what) {
     case 'release':
@@ -262,6 +300,28 @@ describe('whatever happens to a release', () => {
         if (analysis.strategy === 'canary')
           expect(release.weights.canary).toBeGreaterThanOrEqual(effectiveMaxWeight(analysis));
         else expect(release.status.iterations).toBeGreaterThanOrEqual(analysis.iterations);
+      }
+    });
+  });
+
+  it('nobody goes past people: what they are asked before has their consent, or their silence that means it', () => {
+    always(({ decisions }, { analysis }) => {
+      for (const { release, action } of decisions) {
+        if (action.type !== 'carry-out') continue;
+        const sets = action.plan.steps.find((step) => step.do === 'set-weights');
+        const isMore = action.then === 'shifted' && sets !== undefined && sets.weights.canary > release.weights.canary;
+        const does: Record<Moment, boolean> = {
+          rollout: action.then === 'started',
+          'traffic-increase': isMore && analysis.strategy === 'canary',
+          promotion: action.plan.steps.some((step) => step.do === 'promote'),
+        };
+        for (const { name, before, quorum, otherwise } of analysis.approvals ?? []) {
+          if (!does[before]) continue;
+          const { votes = [], overdue } = release.approvals?.[name] ?? {};
+          const people = new Set(votes.map(({ by }) => by));
+          expect(people.size).toBe(votes.length);
+          expect(people.size >= quorum || (overdue === true && otherwise === 'approve')).toBe(true);
+        }
       }
     });
   });
