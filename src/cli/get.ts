@@ -1,5 +1,6 @@
 import { canaryOf } from './canary.ts';
 import type { Command } from './command.ts';
+import { nowOf } from './now.ts';
 import { print } from './output.ts';
 import { withReleases } from './releases.ts';
 
@@ -17,7 +18,7 @@ export const get: Command = {
         WEIGHT: `${progress?.canaryWeight ?? found.weight}`,
         'FAILED CHECKS': progress ? `${progress.failedChecks}/${progress.threshold}` : '',
         RUN: found.status,
-        DOING: progress ? `${progress.paused ? 'paused; ' : ''}${progress.doing}` : '',
+        DOING: nowOf(found),
       },
     ]);
     if (unanswered !== undefined) terminal.err(`the release does not answer: ${unanswered}`);

@@ -372,6 +372,8 @@ describe('the picture of serin watch', () => {
       progress: undefined,
       unanswered: 'x',
     };
-    expect(pictureOf(over, [], { columns: 80, rows: 24 }, now)).toContain('now       at rest: rolled back');
+    expect(pictureOf(over, [], { columns: 120, rows: 24 }, now)).toContain(
+      'now       at rest: rolled back; this revision failed and is not tried again by itself: serin retry',
+    );
   });
 });

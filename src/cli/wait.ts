@@ -3,11 +3,12 @@ import type { Deps } from '../activities/deps.ts';
 import { createParts, type Parts } from '../activities/parts.ts';
 import { canaryStatus, storedStatus } from '../activities/status.ts';
 import { createHttp } from '../clients/http.ts';
-import { createKubernetes, loadKubeConfig, resources } from '../clients/kubernetes.ts';
+import { createKubernetes, loadKubeConfig, resources, type Resource } from '../clients/kubernetes.ts';
 import { fieldManager } from '../config.ts';
 import { failureType, messageOf } from '../errors.ts';
 import { parseCanary } from '../schemas/canary.ts';
 import { formatDuration, parseDuration } from '../schemas/duration.ts';
+import { targetKindOf } from '../schemas/targets.ts';
 import { became, type Became } from '../workflows/domain/became.ts';
 import type { CanaryStatus } from '../workflows/domain/observation.ts';
 import { canaryOf, nameOf, type CanaryName } from './canary.ts';
@@ -130,12 +131,21 @@ async function see({ kubernetes }: Deps, parts: Parts, { namespace, name }: Cana
   return { status: canaryStatus(stored), target: target.revision, said };
 }
 
+const kindsWithImages: ReadonlyMap<string, Resource> = new Map<string, Resource>([
+  ['Deployment', resources.deployments],
+  ['DaemonSet', resources.daemonSets],
+  ['Knative Service', resources.knativeServices],
+]);
+
 /** @throws CommandError when no container of the target has the image */
 async function checkImage({ kubernetes }: Deps, { namespace, name }: CanaryName, image: string): Promise<void> {
   const canary = await kubernetes.get(resources.canaries, namespace, name);
-  const ref = (canary?.spec as { targetRef?: { kind?: string; name?: string } } | undefined)?.targetRef;
-  const resource = ref?.kind === 'DaemonSet' ? resources.daemonSets : resources.deployments;
-  const target = ref?.name === undefined ? undefined : await kubernetes.get(resource, namespace, ref.name);
+  if (!canary) throw new CommandError(`there is no Canary ${namespace}/${name}`);
+  const { targetRef } = canary.spec as { targetRef: { apiVersion: string; kind: string; name: string } };
+  const resource = kindsWithImages.get(targetKindOf(targetRef));
+  if (!resource)
+    throw new CommandError(`a target of kind ${targetRef.kind} has no image to wait for; leave --image out`);
+  const target = await kubernetes.get(resource, namespace, targetRef.name);
   const { template } = (target?.spec ?? {}) as { template?: { spec?: { containers?: { image?: string }[] } } };
   const images = (template?.spec?.containers ?? []).map((container) => container.image ?? '');
   if (images.some((one) => one === image || one.startsWith(`${image}@`))) return;

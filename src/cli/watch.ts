@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from '../schemas/duration.ts';
 import { canaryOf } from './canary.ts';
 import { text, UsageError, type Command, type Screen } from './command.ts';
+import { nowOf } from './now.ts';
 import { withReleases, type Releases } from './releases.ts';
 import type { StoryLine } from './story.ts';
 
@@ -41,16 +42,16 @@ export const watch: Command = {
 };
 
 /** All that may change, in one line. */
-function lineOf({ canary, status, phase, weight, progress, unanswered }: Seen): string {
-  if (!progress) return `${canary}  ${phase}  ${weight} %  ${status}: ${unanswered ?? ''}`;
-  const { failedChecks, threshold, paused, doing } = progress;
-  const now = status === 'RUNNING' ? `${paused ? 'paused; ' : ''}${doing}` : 'at rest';
-  return `${canary}  ${progress.phase}  ${progress.canaryWeight} %  ${failedChecks}/${threshold} failed  ${now}`;
+function lineOf(seen: Seen): string {
+  const { canary, phase, weight, progress } = seen;
+  if (!progress) return `${canary}  ${phase}  ${weight} %  ${nowOf(seen)}`;
+  const { failedChecks, threshold } = progress;
+  return `${canary}  ${progress.phase}  ${progress.canaryWeight} %  ${failedChecks}/${threshold} failed  ${nowOf(seen)}`;
 }
 
 /** What the terminal shows, line by line. */
 export function pictureOf(seen: Seen, story: readonly StoryLine[], { columns, rows }: Size, now: Date): string[] {
-  const { canary, status, progress, unanswered } = seen;
+  const { canary, progress } = seen;
   const weight = progress?.canaryWeight ?? seen.weight;
   const width = Math.max(10, Math.min(50, columns - 24));
   const filled = Math.round((weight / 100) * width);
@@ -65,9 +66,7 @@ export function pictureOf(seen: Seen, story: readonly StoryLine[], { columns, ro
         `approval  ${name}: ${votes.length} of ${quorum}` +
         `${votes.length > 0 ? ` (${votes.map(({ by }) => by).join(', ')})` : ''}${deadline ? `, until ${deadline}` : ''}`,
     ),
-    status === 'RUNNING'
-      ? `now       ${progress?.paused ? 'paused; ' : ''}${progress?.doing ?? unanswered ?? ''}`
-      : `now       at rest${seen.outcome ? `: ${seen.outcome}` : ''}`,
+    `now       ${nowOf(seen)}`,
     '',
   ];
   const room = Math.max(0, rows - head.length - 1);

@@ -273,6 +273,9 @@ it.concurrent('a Service is released step by step, and its primary copy follows 
       });
       await podinfo.weight(20);
       expect([await version('podinfo-canary'), await version('podinfo-primary')]).toEqual(['2', '1']);
+      const name = `${namespace}/podinfo`;
+      expect((await serin('wait', name, '--image', 'x')).out).toContain('a target of kind Service has no image');
+      expect(await serin('wait', name, '--timeout', '2m')).toMatchObject({ code: 0 });
       await podinfo.phase('Succeeded');
       expect(ladder(podinfo)).toEqual(wholeLadder);
       expect(await version('podinfo-primary')).toBe('2');
@@ -313,6 +316,8 @@ it.concurrent('a Knative Service is released from revision to revision, and a br
       await release('3.1.1');
       await eventually('weight 20', async () => (await read()).traffic[0] === 'latest 20', 60_000);
       expect(await read()).toEqual({ primary: 'podinfo-00001', traffic: ['latest 20', 'podinfo-00001 80'] });
+      const wait = ['wait', `${namespace}/podinfo`, '--image', image('3.1.1'), '--timeout', '2m'];
+      expect(await serin(...wait)).toMatchObject({ code: 0 });
       await podinfo.phase('Succeeded');
       const promoted = { primary: 'podinfo-00002', traffic: ['latest 0', 'podinfo-00002 100'] };
       expect(await read()).toEqual(promoted);

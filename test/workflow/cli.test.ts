@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { createVerifyActors } from '../../src/activities/actors.ts';
 import { run } from '../../src/cli/index.ts';
+import { createHttp } from '../../src/clients/http.ts';
 import type { Approval, Settings } from '../../src/workflows/domain/observation.ts';
 import { progressQuery, type Progress } from '../../src/workflows/messages.ts';
+import { closeServers, startServer } from '../support/fake-server.ts';
 import { hook } from '../support/script.ts';
 import { stubCluster } from '../support/stub-cluster.ts';
 import { openBench, until, type Bench } from '../support/temporal.ts';
@@ -96,7 +100,7 @@ describe('serin', () => {
       expect(shown.at(-1)).toMatch(/Succeeded .*now +at rest: promoted\n/s);
       expect(shown.at(-1)).toContain('event    Promotion completed! Scaling down shop.prod');
       expect(lines.out.length).toBeGreaterThan(3);
-      expect(lines.out.at(-1)).toMatch(/Succeeded {2}0 % .* at rest$/);
+      expect(lines.out.at(-1)).toMatch(/Succeeded {2}0 % .* at rest: promoted$/);
       expect(new Set(lines.out.map((line) => line.slice(26))).size).toBe(lines.out.length);
     });
   });
@@ -113,6 +117,12 @@ describe('serin', () => {
       });
       expect((await serin('get', name)).err).toEqual([`serin get: there was no release of ${name}`]);
       await (await bench.hint(canary)).result();
+      // BC-10: whoever wonders why nothing happens is told.
+      await until('the list has it', async () =>
+        (await serin('get', name)).out
+          .join('\n')
+          .includes('this revision failed and is not tried again by itself: serin retry'),
+      );
       cluster.successRate = 100;
       expect((await serin('retry', name, '--reason', 'the database is back')).code).toBe(0);
       const handle = bench.client.workflow.getHandle(`release/${name}`);
@@ -288,5 +298,48 @@ describe('approvals', () => {
       expect(story).not.toContain('ada/1');
     });
     expect(cluster.events).toContain('Approved by ada (verified), managers (1 of 2)');
+  });
+
+  it('whoever holds a token of a trusted issuer approves; one that is forged or expired is refused', async () => {
+    const { privateKey, publicKey } = await generateKeyPair('ES256');
+    const forger = await generateKeyPair('ES256');
+    const jwk = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'ES256' };
+    const issuer = await startServer(() => ({ status: 200, body: JSON.stringify({ keys: [jwk] }) }));
+    const token = (email: string, age = 0, key = privateKey) => {
+      const now = Math.floor(Date.now() / 1000) - age;
+      return new SignJWT({ email, iss: issuer.url, aud: 'serin', iat: now, exp: now + 60 })
+        .setProtectedHeader({ alg: 'ES256', kid: 'one' })
+        .sign(key);
+    };
+    const cluster = asking({ verifiesActors: true });
+    const verifyActors = createVerifyActors(createHttp({}), [
+      { issuer: issuer.url, audience: 'serin', claim: 'email', maxAgeSeconds: 900, jwks: `${issuer.url}/keys` },
+    ]);
+    const canary = bench.canary();
+    const name = `prod/${canary.name}`;
+    try {
+      await bench.whileWorking({ ...cluster.activities, verifyActors }, async () => {
+        const handle = await bench.hint(canary);
+        await waiting(name);
+        const approve = async (held: Promise<string>) => serinWith({ SERIN_TOKEN: await held }, 'approve', name);
+        expect((await approve(token('ada', 0, forger.privateKey))).err).toEqual([
+          'serin approve: the signature of the token is forged',
+        ]);
+        expect((await approve(token('ada', 3_600))).err[0]).toMatch(/^serin approve: the token expired at /);
+        expect((await approve(token('eve'))).err[0]).toMatch(/eve is none of those who decide on managers/);
+        expect((await approve(token('ada'))).code).toBe(0);
+        expect((await approve(token('ADA', 1))).err[0]).toMatch(/ADA has approved managers \(1 of 2\) already/);
+        expect((await approve(token('bob'))).code).toBe(0);
+        expect(await handle.result()).toMatchObject({ outcome: 'promoted' });
+      });
+    } finally {
+      await closeServers();
+    }
+    expect(cluster.events.filter((event) => event.includes('(verified)'))).toEqual([
+      expect.stringMatching(/^Order approve by eve \(verified\) refused: /),
+      'Approved by ada (verified), managers (1 of 2)',
+      expect.stringMatching(/^Order approve by ADA \(verified\) refused: /),
+      'Approved by bob (verified), managers (2 of 2)',
+    ]);
   });
 });
