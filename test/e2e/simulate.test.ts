@@ -1,12 +1,18 @@
+import { execFile } from 'node:child_process';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { resources, type KubernetesObject } from '../../src/clients/kubernetes.ts';
 import { generatedFor } from '../../src/cli/generated.ts';
 import { timelineOf, type Moment } from '../../src/cli/simulate.ts';
 import { readSettings } from '../../src/config.ts';
 import { parseCanary } from '../../src/schemas/canary.ts';
-import { eventually } from '../support/cluster.ts';
+import { eventually, openStack } from '../support/cluster.ts';
 import { serin } from '../support/command-line.ts';
 import { canaryWeight } from '../support/diary.ts';
+import { openIssuer } from '../support/issuer.ts';
 import { openReleases, route, withPodinfo, withSpec, type Releases } from '../support/trouble.ts';
 import type { Podinfo, PodinfoOptions } from '../support/podinfo.ts';
 
@@ -174,6 +180,60 @@ it.concurrent('lint says what is made', async () => {
     for (const object of objects) {
       expect(essence(made.find((one) => nameOf(one) === nameOf(object))!.spec)).toMatchObject(essence(object.spec));
     }
+  });
+});
+
+it.concurrent('people who hold tokens approve, and what happened is kept', async () => {
+  const { directory } = openStack();
+  const [{ issuer }] = JSON.parse(readFileSync(join(directory, 'issuers.json'), 'utf8')) as [{ issuer: string }];
+  const tokens = await openIssuer(Number(new URL(issuer).port));
+  try {
+    const four = [{ ...approvals[0], quorum: 2, excludeAuthor: true }];
+    await withPodinfo(analysis({ approvals: four }), async (podinfo) => {
+      const { cluster, namespace, diary } = podinfo;
+      const name = `${namespace}/podinfo`;
+      await podinfo.phase('Initialized');
+      const annotations = { 'serin.dev/author': 'ada' };
+      await cluster.kubernetes.patch(resources.deployments, namespace, 'podinfo', { metadata: { annotations } });
+      await podinfo.setImage('3.1.1');
+      await podinfo.told('waiting for promotion approval managers: 2, but not its author, have to approve');
+      const approve = async (who: string) => {
+        const file = join(directory, `${namespace}-${who}`);
+        writeFileSync(file, await tokens.token(who));
+        return serin('approve', name, '--token-file', file);
+      };
+      await eventually('bob has approved', async () => (await approve('bob')).code === 0);
+      expect((await approve('ada')).out).toContain('ada made this change, and may not approve managers');
+      expect((await approve('cyd')).code).toBe(0);
+      await podinfo.phase('Succeeded');
+      await podinfo.told('Promotion completed!');
+      expect(diary.events()).toContain('Approved by bob (verified), managers (1 of 2)');
+      const folder = join(directory, 'audit', name);
+      const kept = await eventually('what happened is kept', () => {
+        const lines = readdirSync(folder).map((file) => readFileSync(join(folder, file), 'utf8'));
+        return lines.find((text) => text.includes('Promotion completed!'));
+      });
+      expect(kept).toContain('{"verified":"bob"}');
+      const { out } = await serin('history', name, '--audit');
+      expect(out).toContain(kept.trim());
+      expect(out).not.toContain('eyJ');
+    });
+  } finally {
+    await tokens.close();
+  }
+});
+
+it('a worker that could verify nobody does not start', async () => {
+  const worker = fileURLToPath(new URL('../../src/worker.ts', import.meta.url));
+  const env = {
+    PATH: process.env.PATH,
+    SERIN_VERIFIED_ACTORS: 'true',
+    SERIN_PORT: '0',
+    KUBECONFIG: openStack().kubeconfig,
+  };
+  await expect(promisify(execFile)(process.execPath, [worker], { env, timeout: 20_000 })).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('nobody can be verified; set SERIN_TOKEN_ISSUERS to a file'),
   });
 });
 

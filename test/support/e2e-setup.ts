@@ -1,12 +1,15 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { auditFlags } from '../../local/audit.ts';
 import { serveControl, type StackDescription } from '../../local/control.ts';
+import { freePort } from '../../local/ports.ts';
 import { planPushRoute, startSerin } from '../../local/serin.ts';
 import { startStack, type Stack } from '../../local/stack.ts';
 import { createKubernetes, loadKubeConfig } from '../../src/clients/kubernetes.ts';
+import { issuerOf } from './issuer.ts';
 import { install } from './manifests.ts';
 import { serinUsers } from './serin-users.ts';
 import { atTeardown, say } from './teardown.ts';
@@ -43,13 +46,28 @@ async function startOne(progress: (line: string) => void): Promise<StackDescript
   const as = (name: string) => ({ SERIN_KUBECONFIG: stack.kubeconfigs[name] ?? stack.kubeconfig });
   const serin = await startSerin(stack, {
     ...{ route, minimumIntervalMs: 1_000, drainMs: 500 },
-    envOf: { worker: as('worker'), starter: as('starter') },
+    envOf: {
+      worker: { ...as('worker'), ...auditing(directory), ...(await believing(directory)) },
+      starter: as('starter'),
+    },
   });
   atTeardown(() => serin.stop());
   stack.scrape('serin', serin.metrics);
   const control = await serveControl(stack, serin);
   atTeardown(() => control.close());
   return control.description;
+}
+
+/** What happens in runs is kept in a folder of the stack's. */
+function auditing(directory: string): { readonly SERIN_AUDIT_SINK: string } {
+  return { SERIN_AUDIT_SINK: pathToFileURL(join(directory, 'audit')).href };
+}
+
+/** Tokens of an issuer that a test may be: the file says where. */
+async function believing(directory: string): Promise<{ readonly SERIN_TOKEN_ISSUERS: string }> {
+  const path = join(directory, 'issuers.json');
+  writeFileSync(path, JSON.stringify([issuerOf(await freePort())]));
+  return { SERIN_TOKEN_ISSUERS: path };
 }
 
 /** Worker and starter get the rights that an installation gives them, and no others. */

@@ -1,3 +1,9 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createSecureServer } from 'node:http2';
+import { connect, type AddressInfo, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { createVerifyActors } from '../../src/activities/actors.ts';
@@ -5,6 +11,7 @@ import { run } from '../../src/cli/index.ts';
 import { createHttp } from '../../src/clients/http.ts';
 import type { Approval, Settings } from '../../src/workflows/domain/observation.ts';
 import { progressQuery, type Progress } from '../../src/workflows/messages.ts';
+import { selfSigned } from '../support/certificate.ts';
 import { closeServers, startServer } from '../support/fake-server.ts';
 import { hook } from '../support/script.ts';
 import { stubCluster } from '../support/stub-cluster.ts';
@@ -341,5 +348,74 @@ describe('approvals', () => {
       expect.stringMatching(/^Order approve by ADA \(verified\) refused: /),
       'Approved by bob (verified), managers (2 of 2)',
     ]);
+  });
+});
+
+describe('a connection to Temporal, by its usual variables', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'serin-tls-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const file = (name: string, content: string) => {
+    writeFileSync(join(folder, name), content);
+    return join(folder, name);
+  };
+  const listening = async (server: Server) => {
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  };
+
+  it('shows a client certificate', async () => {
+    const [server, client, stranger] = [selfSigned(), selfSigned(), selfSigned()];
+    const [host, port] = process.env.SERIN_TEST_TEMPORAL!.split(':');
+    const options = { ...server, ca: client.cert, requestCert: true, rejectUnauthorized: true, ALPNProtocols: ['h2'] };
+    const sockets: Socket[] = [];
+    const proxy = createTlsServer(options, (socket) => {
+      const upstream = connect(Number(port), host);
+      sockets.push(socket, upstream);
+      for (const one of [socket, upstream]) one.on('error', () => undefined);
+      socket.pipe(upstream).pipe(socket);
+    });
+    try {
+      const env = {
+        TEMPORAL_ADDRESS: await listening(proxy),
+        TEMPORAL_TLS: 'true',
+        TEMPORAL_TLS_SERVER_CA_CERT_PATH: file('ca.pem', server.cert),
+        TEMPORAL_TLS_CLIENT_CERT_PATH: file('cert.pem', client.cert),
+        TEMPORAL_TLS_CLIENT_KEY_PATH: file('key.pem', client.key),
+      };
+      expect(await serinWith(env, 'list', '--all')).toMatchObject({ code: 0 });
+      file('cert.pem', stranger.cert);
+      file('key.pem', stranger.key);
+      expect((await serinWith(env, 'list')).err[0]).toMatch(/^serin list: Temporal does not answer at 127/);
+    } finally {
+      sockets.forEach((socket) => socket.destroy());
+      proxy.close();
+    }
+  });
+
+  it('shows an API key, over TLS', async () => {
+    const certificate = selfSigned();
+    const shown: unknown[] = [];
+    const cloud = createSecureServer(certificate);
+    cloud.on('stream', (stream, headers) => {
+      shown.push(headers.authorization);
+      stream.respond(
+        { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '7', 'grpc-message': 'no' },
+        { endStream: true },
+      );
+    });
+    try {
+      const env = {
+        TEMPORAL_ADDRESS: await listening(cloud),
+        TEMPORAL_API_KEY: 'sesame',
+        TEMPORAL_TLS_SERVER_CA_CERT_PATH: file('cloud.pem', certificate.cert),
+      };
+      const { code, err } = await serinWith(env, 'list');
+      expect(code).toBe(1);
+      expect(err[0]).toMatch(/^serin list: .*PERMISSION_DENIED/);
+      expect(err.join()).not.toContain('sesame');
+      expect(new Set(shown)).toEqual(new Set(['Bearer sesame']));
+    } finally {
+      cloud.close();
+    }
   });
 });
