@@ -1,6 +1,5 @@
-import type { Approval } from '../../src/workflows/domain/observation.ts';
 import { orderSignals, orderUpdates, progressQuery, type Order } from '../../src/workflows/messages.ts';
-import { hook } from '../support/script.ts';
+import { approval, hook } from '../support/script.ts';
 import { stubCluster, type StubCluster } from '../support/stub-cluster.ts';
 import { until, type Bench } from '../support/temporal.ts';
 
@@ -167,7 +166,11 @@ export const scenarios: readonly Scenario[] = [
       stubCluster(
         {},
         {
-          approvals: [approval('begin', 'rollout'), approval('more', 'traffic-increase'), approval('end', 'promotion')],
+          approvals: [
+            approval({ name: 'begin', before: 'rollout' }),
+            approval({ name: 'more', before: 'traffic-increase' }),
+            approval({ name: 'end', before: 'promotion' }),
+          ],
         },
       ),
     play: plays(async (bench, cluster, workflowId) => {
@@ -203,9 +206,3 @@ export const scenarios: readonly Scenario[] = [
     }),
   },
 ];
-
-function approval(name: string, before: Approval['before']): Approval {
-  return {
-    ...{ name, before, quorum: 1, approvers: [], excludesAuthor: false, otherwise: 'keep-waiting', muteAlert: false },
-  };
-}

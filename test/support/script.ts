@@ -1,6 +1,7 @@
 import { play, setRevision, type Act, type Behaviour, type Line, type Script } from '../../src/simulation/world.ts';
 import type {
   AnalysisSettings,
+  Approval,
   CanaryStatus,
   Hook,
   HookType,
@@ -45,6 +46,18 @@ export const hook = (name: string, type: HookType, muteAlert = false): Hook => (
   type,
   muteAlert,
   budgetMs: 10_000,
+});
+
+/** One person, whoever, before a promotion, for as long as it takes. */
+export const approval = (more: Partial<Approval> = {}): Approval => ({
+  name: 'managers',
+  before: 'promotion',
+  quorum: 1,
+  approvers: [],
+  excludesAuthor: false,
+  otherwise: 'keep-waiting',
+  muteAlert: false,
+  ...more,
 });
 
 /** Revisions behave by their names, as the simulated kubelet treats image tags. */

@@ -9,11 +9,11 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { createVerifyActors } from '../../src/activities/actors.ts';
 import { run } from '../../src/cli/index.ts';
 import { createHttp } from '../../src/clients/http.ts';
-import type { Approval, Settings } from '../../src/workflows/domain/observation.ts';
+import type { Settings } from '../../src/workflows/domain/observation.ts';
 import { progressQuery, type Progress } from '../../src/workflows/messages.ts';
 import { selfSigned } from '../support/certificate.ts';
 import { closeServers, startServer } from '../support/fake-server.ts';
-import { hook } from '../support/script.ts';
+import { approval, hook } from '../support/script.ts';
 import { stubCluster } from '../support/stub-cluster.ts';
 import { openBench, until, type Bench } from '../support/temporal.ts';
 
@@ -196,10 +196,7 @@ describe('serin', () => {
 });
 
 describe('approvals', () => {
-  const managers: Approval = {
-    ...{ name: 'managers', before: 'promotion', quorum: 2, approvers: ['ada', 'bob', 'cyd'] },
-    ...{ excludesAuthor: false, otherwise: 'keep-waiting', muteAlert: false },
-  };
+  const managers = approval({ quorum: 2, approvers: ['ada', 'bob', 'cyd'] });
   const asking = (more: Partial<Settings> = {}) => {
     const cluster = stubCluster(more, { approvals: [managers] });
     cluster.revision = 'v1:2';

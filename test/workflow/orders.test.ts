@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { WorkflowHandle } from '@temporalio/client';
-import type { Approval } from '../../src/workflows/domain/observation.ts';
 import { orderKinds, type Order, type OrderKind } from '../../src/workflows/domain/orders.ts';
 import { orderSignals, orderUpdates, progressQuery, releaseId } from '../../src/workflows/messages.ts';
+import { approval } from '../support/script.ts';
 import { stubCluster, type StubCluster } from '../support/stub-cluster.ts';
 import { openBench, until, type Bench } from '../support/temporal.ts';
 
@@ -27,11 +27,7 @@ interface Scene {
 
 const ann = { by: 'ann', id: 'once' };
 const slow = () => stubCluster({}, { intervalMs: 30_000 });
-const approval: Approval = {
-  ...{ name: 'go', before: 'rollout', quorum: 1, approvers: [], excludesAuthor: false },
-  ...{ otherwise: 'keep-waiting', muteAlert: false },
-};
-const asking = () => stubCluster({}, { intervalMs: 30_000, approvals: [approval] });
+const asking = () => stubCluster({}, { intervalMs: 30_000, approvals: [approval({ name: 'go', before: 'rollout' })] });
 /** By its own account, which comes a moment after the cluster's. */
 const atWeight10 = ({ handle }: Scene) =>
   until('weight 10', async () => (await handle.query(progressQuery)).canaryWeight === 10);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   alerts,
+  approval,
   behaviour,
   events,
   hook,
@@ -13,21 +14,13 @@ import {
 } from '../../../test/support/script.ts';
 import type { Act, Script } from '../../simulation/world.ts';
 import { describe as tell, progress } from './progress.ts';
+import { evolve } from './evolve.ts';
 import { refusal } from './obey.ts';
+import { decide } from './release.ts';
 import type { Approval } from './observation.ts';
 import type { Order, OrderKind } from './orders.ts';
 import type { Release } from './state.ts';
 
-const approval = (more: Partial<Approval> = {}): Approval => ({
-  name: 'managers',
-  before: 'promotion',
-  quorum: 1,
-  approvers: [],
-  excludesAuthor: false,
-  otherwise: 'keep-waiting',
-  muteAlert: false,
-  ...more,
-});
 const says = (atMs: number, kind: OrderKind, order: Order): Act => ({
   atMs,
   do: () => undefined,
@@ -399,6 +392,22 @@ describe('where actors have to be verified', () => {
     expect(statuses(lines).at(-1)).toBe('Succeeded 0 0');
     const kept = decisions.filter(({ release }) => !release.unverified?.length);
     expect(JSON.stringify(kept.map(({ release }) => ({ ...release, usedTokens: [] })))).not.toContain('"token"');
+  });
+
+  it('an order that is sent twice, before its token was looked at, is followed once', () => {
+    const found = before(strict([]), 100_000);
+    const order = { token: 'ada', id: 'once' };
+    const twice = [1, 2].reduce(
+      (state) => evolve(state, { type: 'ordered', kind: 'approve', order, now: 100_000 }),
+      found,
+    );
+    const action = decide(twice, 100_000);
+    if (action.type !== 'verify') throw new Error(`expected to look at tokens, got ${action.type}`);
+    const actors = [1, 2].map(() => ({ subject: 'ada', id: 'one' }));
+    const after = evolve(twice, { type: 'verified', orders: action.orders, actors, now: 100_001 });
+    expect(progress(after, '').orders).toEqual([{ id: 'once', kind: 'approve', at: 100_001 }]);
+    expect(after.untold.map(({ message }) => message)).toEqual(['Approved by ada (verified), managers (1 of 2)']);
+    expect(after.unverified).toEqual([]);
   });
 
   it('a token is good for one order', () => {

@@ -65,6 +65,8 @@ function verified(release: Release, { orders, actors, now }: Extract<Event, { ty
   const left = (release.unverified ?? []).filter((one) => !orders.includes(one));
   return orders.reduce<Release>(
     (state, { kind, order: { token: _token, ...rest } }, index) => {
+      // The same order, sent twice before anybody had looked at its token.
+      if (isRepeated(state, rest)) return state;
       const actor = actors[index] ?? { refused: 'nobody looked at the token' };
       if ('refused' in actor) return refuse(state, kind, rest, now, actor.refused);
       if (state.usedTokens?.includes(actor.id))

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   alerts,
+  approval,
   behaviour,
   events,
   hook,
@@ -384,12 +385,7 @@ describe('a retry', () => {
       'people, who say no',
       {
         settings: settings({
-          approvals: [
-            {
-              ...{ name: 'go', before: 'rollout', quorum: 1, approvers: [], excludesAuthor: false, muteAlert: false },
-              ...{ otherwise: 'approve', deadline: { ms: 90_000, text: '90s' } },
-            },
-          ],
+          approvals: [approval({ before: 'rollout', otherwise: 'approve', deadline: { ms: 90_000, text: '90s' } })],
         }),
       },
       { atMs: 200_000, do: () => undefined, order: { kind: 'reject', order: ada } },

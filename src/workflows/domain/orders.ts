@@ -10,7 +10,10 @@ export interface Hint {
 export interface Order {
   /** Who asks: as they or their tool claim, unless `verified`. */
   readonly by?: string;
-  /** Signed by an issuer that the worker trusts; it says who asks, whatever `by` claims. Seen by the worker, kept nowhere. */
+  /**
+   * Signed by an issuer that the worker trusts; it says who asks, whatever `by` claims. Kept in no state, event or record, but
+   * the history of the run has it, as it has every message.
+   */
   readonly token?: string;
   /** The worker found out who asks. What a message says here itself counts for nothing. */
   readonly verified?: true;
