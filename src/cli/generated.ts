@@ -43,28 +43,30 @@ export async function generatedFor(
 function onPaper(manifests: readonly unknown[], namespace: string) {
   const store = new Map<string, KubernetesObject>();
   const given = new Set<string>();
+  // Versions of one kind are one object; two products have Services.
+  const kindOf = ({ apiVersion, kind }: { readonly apiVersion: string; readonly kind: string }) =>
+    `${apiVersion.includes('/') ? apiVersion.split('/')[0] : ''}/${kind}`;
   const keyOf = (kind: string, space: string | undefined, name: string) => `${kind}/${space ?? ''}/${name}`;
   const put = (object: KubernetesObject): KubernetesObject => {
-    const key = keyOf(object.kind, object.metadata.namespace, object.metadata.name);
-    store.set(key, object);
+    store.set(keyOf(kindOf(object), object.metadata.namespace, object.metadata.name), object);
     return structuredClone(object);
   };
   for (const manifest of manifests) {
-    const object = manifest as KubernetesObject;
-    if (!object.kind || !object.metadata?.name) continue;
+    const object = manifest as Partial<KubernetesObject>;
+    if (!isNamed(object)) continue;
     put({ ...object, metadata: { namespace, ...object.metadata } });
-    given.add(keyOf(object.kind, object.metadata.namespace ?? namespace, object.metadata.name));
+    given.add(keyOf(kindOf(object), object.metadata.namespace ?? namespace, object.metadata.name));
   }
   const find = (resource: Resource, space: string | undefined, name: string) => {
-    const found = store.get(keyOf(resource.kind, space, name));
+    const found = store.get(keyOf(kindOf(resource), space, name));
     return found && structuredClone(found);
   };
   const kubernetes: Kubernetes = {
     server: 'https://paper',
     get: (resource, space, name) => Promise.resolve(find(resource, space, name)),
-    list: ({ kind }, space) => {
+    list: (resource, space) => {
       const items = [...store.values()].filter(
-        (object) => object.kind === kind && (space === undefined || object.metadata.namespace === space),
+        (object) => kindOf(object) === kindOf(resource) && (space === undefined || object.metadata.namespace === space),
       );
       return Promise.resolve({ items: structuredClone(items), metadata: { resourceVersion: '1' } });
     },
@@ -82,6 +84,10 @@ function onPaper(manifests: readonly unknown[], namespace: string) {
   const made = () =>
     [...store].flatMap(([key, object]) => (given.has(key) || object.kind === 'ControllerRevision' ? [] : [object]));
   return { kubernetes, made };
+}
+
+function isNamed(object: Partial<KubernetesObject>): object is KubernetesObject {
+  return typeof object.apiVersion === 'string' && typeof object.kind === 'string' && Boolean(object.metadata?.name);
 }
 
 /** A JSON merge patch, RFC 7396. */

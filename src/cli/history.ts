@@ -1,5 +1,5 @@
 import { canaryOf } from './canary.ts';
-import { text, type Command } from './command.ts';
+import { text, UsageError, type Command } from './command.ts';
 import { print } from './output.ts';
 import { withReleases } from './releases.ts';
 
@@ -17,6 +17,8 @@ export const history: Command = {
       records.forEach((record) => terminal.out(JSON.stringify(record)));
       return 0;
     }
+    if (text(given, 'run') !== undefined)
+      throw new UsageError('--run goes with --audit; "serin why --run" tells of one run');
     const runs = await withReleases(terminal, (releases) => releases.history(canaryOf(given)));
     print(terminal, given, runs, () =>
       runs.map(({ run, started, result, outcome, status }) => ({

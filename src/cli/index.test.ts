@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { stringify } from 'yaml';
 import { analysing, canary as manifest } from '../../test/corpus/admission.ts';
+import { resources } from '../clients/kubernetes.ts';
 import { commands, run } from './index.ts';
 import { pictureOf } from './watch.ts';
 
@@ -48,6 +49,7 @@ describe('the command line', () => {
     [['set-weight', 'prod/shop', 'half'], 'serin set-weight: "half" is no weight; write a whole number of percent'],
     [['list', '--no-such'], "serin list: Unknown option '--no-such'"],
     [['lint'], 'serin lint: name at least one file'],
+    [['history', 'prod/shop', '--run', 'x'], 'serin history: --run goes with --audit'],
   ])('%j is told what is wrong, with exit code 2', async (argv, message) => {
     const { code, err } = await serin(...argv);
     expect(code).toBe(2);
@@ -147,6 +149,20 @@ describe('serin lint --generated', () => {
     });
     const primary = objects.find(({ kind }) => kind === 'Deployment')!;
     expect(primary.spec).toMatchObject({ selector: { matchLabels: { app: 'shop-primary' } } });
+  });
+
+  it('tells a Service of Knative from one of Kubernetes', async () => {
+    const { knativeServices } = resources;
+    const { apiVersion, kind } = knativeServices;
+    const service = {
+      ...{ apiVersion, kind, metadata: { name: 'shop', namespace: 'default' } },
+      spec: { template: { spec: { containers: [container] } } },
+      status: { latestCreatedRevisionName: 'shop-00001', latestReadyRevisionName: 'shop-00001' },
+    };
+    const spec = { provider: 'knative', targetRef: { apiVersion, kind, name: 'shop' }, service: undefined };
+    const { out, err } = await serin('lint', '-g', file('knative.yaml', service, manifest(spec)));
+    // Knative makes what there is to make; what Serin writes is in the Service that was given.
+    expect([out, err]).toEqual([[], []]);
   });
 
   it('says what it would need to know more, and still what is wrong', async () => {

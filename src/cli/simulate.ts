@@ -13,7 +13,7 @@ import { parseScenario, scriptOf } from './scenario.ts';
 import { settingsIn } from './settings.ts';
 
 /** One thing that happens in a play. */
-export interface Moment {
+export interface TimelineEntry {
   /** Since its beginning, as Go writes it. */
   readonly at: string;
   readonly kind: 'event' | 'warning' | 'traffic' | 'status' | 'alert';
@@ -22,7 +22,7 @@ export interface Moment {
 
 /** What a Canary would do in a world. */
 export interface Timeline {
-  readonly moments: readonly Moment[];
+  readonly entries: readonly TimelineEntry[];
   /** What each run came to. The last one did not end when it is missing. */
   readonly outcomes: readonly { readonly outcome: string; readonly reason: string }[];
   readonly ended: boolean;
@@ -46,7 +46,7 @@ export const simulate: Command = {
       terminal.env,
     );
     print(terminal, given, timeline, () =>
-      timeline.moments.map(({ at, kind, text }) => ({ TIME: at, WHAT: kind, TEXT: text })),
+      timeline.entries.map(({ at, kind, text }) => ({ TIME: at, WHAT: kind, TEXT: text })),
     );
     for (const { outcome, reason } of timeline.outcomes)
       terminal.err(outcome === reason ? outcome : `${outcome}: ${reason}`);
@@ -78,7 +78,7 @@ export function timelineOf(
   const { name, namespace = 'default' } = canary.metadata;
   const { lines, outcomes, unfinished } = play(scriptOf({ namespace, name }, settings, read.scenario));
   return {
-    moments: lines.flatMap(momentOf),
+    entries: lines.flatMap(entryOf),
     outcomes: outcomes.map(({ outcome, reason }) => ({ outcome, reason })),
     ended: !unfinished,
   };
@@ -93,7 +93,7 @@ function canaryIn(file: string, name: string | undefined): unknown {
   throw new CommandError(`${file} has several Canaries: say which with --canary ${canaries.map(named).join(', ')}`);
 }
 
-function momentOf(line: Line): Moment[] {
+function entryOf(line: Line): TimelineEntry[] {
   const at = Number.isFinite(line.at) ? formatDuration(line.at) : '';
   switch (line.kind) {
     case 'event':

@@ -26,22 +26,24 @@ export function show(release: Release, action: Action, now: number): void {
   updateAttributes([
     { key: searchAttributes.phase, value: status.phase || 'New' },
     { key: searchAttributes.weight, value: weights.canary },
-    { key: searchAttributes.target, value: `${canary.namespace}/${settings.target.name}` },
+    { key: searchAttributes.target, value: keyword(`${canary.namespace}/${settings.target.name}`) },
     { key: searchAttributes.revision, value: shortRevision(status.lastAppliedSpec) },
     ...(release.rules < 3
       ? []
       : [
           { key: searchAttributes.namespace, value: canary.namespace },
-          { key: searchAttributes.cluster, value: settings.cluster?.slice(0, longestKeyword) ?? null },
-          { key: searchAttributes.image, value: observation.target?.image?.slice(0, longestKeyword) ?? null },
+          { key: searchAttributes.cluster, value: keyword(settings.cluster) },
+          { key: searchAttributes.image, value: keyword(observation.target?.image) },
           { key: searchAttributes.outcome, value: outcomeSoFar(release, action) ?? null },
         ]),
   ]);
   setCurrentDetails(page(release, action, now));
 }
 
-/** Characters that a database of Temporal's keeps. */
-const longestKeyword = 255;
+/** As much as a database of Temporal's keeps. */
+function keyword(text: string | undefined): string | null {
+  return text?.slice(0, 255) ?? null;
+}
 
 interface Shown {
   readonly key: (typeof searchAttributes)[keyof typeof searchAttributes];
@@ -82,10 +84,15 @@ function page(release: Release, action: Action, now: number): string {
     '',
     '| | |',
     '| --- | --- |',
-    ...rows.map(([label, value]) => `| **${label}** | ${value} |`),
+    ...rows.map(([label = '', value = '']) => `| **${cell(label)}** | ${cell(value)} |`),
     '',
     `As of ${clock(now)}. Orders: ${orderKinds.map((kind) => `\`${kind}\``).join(', ')}, as signal or update.`,
   ].join('\n');
+}
+
+/** What people write may hold what would end a cell, or the table. */
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replace(/\s+/g, ' ');
 }
 
 /** Who has approved, who else may, and what happens if nobody does. */

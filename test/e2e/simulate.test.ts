@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { resources, type KubernetesObject } from '../../src/clients/kubernetes.ts';
 import { generatedFor } from '../../src/cli/generated.ts';
-import { timelineOf, type Moment } from '../../src/cli/simulate.ts';
+import { timelineOf, type TimelineEntry } from '../../src/cli/simulate.ts';
 import { readSettings } from '../../src/config.ts';
 import { parseCanary } from '../../src/schemas/canary.ts';
 import { eventually, openStack } from '../support/cluster.ts';
@@ -65,8 +65,9 @@ const cases: readonly Case[] = [
   },
   {
     what: 'a newer revision in the middle',
-    options: analysis({}),
-    world: { revisions: [{ name: 'one' }, { name: 'two', at: '8s' }] },
+    // Time for it to be seen before the promotion begins, on a busy machine too.
+    options: analysis({ interval: '6s' }),
+    world: { revisions: [{ name: 'one' }, { name: 'two', at: '13s' }] },
     real: async (podinfo) => {
       await podinfo.setImage('3.1.1');
       await podinfo.told('canary weight 40');
@@ -83,7 +84,7 @@ const cases: readonly Case[] = [
   },
   {
     what: 'a pause, and an abort',
-    options: analysis({}),
+    options: analysis({ interval: '6s' }),
     world: {
       orders: [
         { at: '6s', order: 'pause', by: 'ann', reason: 'because' },
@@ -130,7 +131,7 @@ it.concurrent.each(cases)(
         statuses: diary.statuses().length,
       };
       const canary = await cluster.read(resources.canaries, namespace, 'podinfo');
-      const { moments, ended } = timelineOf(canary, world, { SERIN_MINIMUM_INTERVAL_MS: '1000' });
+      const { entries, ended } = timelineOf(canary, world, { SERIN_MINIMUM_INTERVAL_MS: '1000' });
       expect(ended).toBe(true);
 
       await real(podinfo);
@@ -141,14 +142,14 @@ it.concurrent.each(cases)(
         return last === canaryWeight(await route(podinfo), 'podinfo-canary');
       });
       await podinfo.told(ends === 'Failed' ? 'Canary failed! Scaling down' : 'Promotion completed!');
-      expect(likened(diary.events().slice(before.events))).toEqual(likened(eventsOf(moments)));
+      expect(likened(diary.events().slice(before.events))).toEqual(likened(eventsOf(entries)));
       expect(
         diary
           .weights()
           .slice(before.weights)
           .map(({ canary }) => canary),
-      ).toEqual(weightsOf(moments));
-      expect(diary.statuses().slice(before.statuses)).toEqual(statusesOf(moments));
+      ).toEqual(weightsOf(entries));
+      expect(diary.statuses().slice(before.statuses)).toEqual(statusesOf(entries));
     });
   },
   180_000,
@@ -252,20 +253,20 @@ function likened(events: readonly string[]): string[] {
   return alike.filter((event, index) => event !== alike[index - 1]);
 }
 
-function eventsOf(moments: readonly Moment[]): string[] {
-  return moments.flatMap(({ kind, text }) => (kind === 'event' ? [text] : kind === 'warning' ? [`W ${text}`] : []));
+function eventsOf(entries: readonly TimelineEntry[]): string[] {
+  return entries.flatMap(({ kind, text }) => (kind === 'event' ? [text] : kind === 'warning' ? [`W ${text}`] : []));
 }
 
 /** Canary weights, each time one was set to another value. */
-function weightsOf(moments: readonly Moment[]): number[] {
-  const all = moments.flatMap(({ kind, text }) =>
+function weightsOf(entries: readonly TimelineEntry[]): number[] {
+  const all = entries.flatMap(({ kind, text }) =>
     kind === 'traffic' ? [Number(/(\d+) % canary/.exec(text)![1])] : [],
   );
   return all.filter((weight, index) => weight !== (all[index - 1] ?? 0));
 }
 
-function statusesOf(moments: readonly Moment[]): string[] {
-  const all = moments.flatMap(({ kind, text }) => {
+function statusesOf(entries: readonly TimelineEntry[]): string[] {
+  const all = entries.flatMap(({ kind, text }) => {
     const [, phase, weight, failed] = kind === 'status' ? /^(\w+), weight (\d+), failed checks (\d+)/.exec(text)! : [];
     return phase ? [`${phase} ${weight} ${failed}`] : [];
   });

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import { orderSignals, orderUpdates, progressQuery, releaseId } from '../../src/workflows/messages.ts';
 import { searchAttributes } from '../../src/workflows/show.ts';
-import { hook } from '../support/script.ts';
+import { approval, hook } from '../support/script.ts';
 import { stubCluster } from '../support/stub-cluster.ts';
 import { openBench, until, type Bench } from '../support/temporal.ts';
 
@@ -364,6 +364,30 @@ describe('the list of Temporal', () => {
           outcomes.push(run.typedSearchAttributes.get(searchAttributes.outcome));
         return outcomes.includes('superseded') && outcomes.filter((one) => one === 'promoted').length === 2;
       });
+    });
+  });
+});
+
+describe('the page of a run', () => {
+  it('says in plain words what it does, who is waited for and who paused it, whatever they wrote', async () => {
+    const managers = approval({ before: 'traffic-increase', quorum: 2, approvers: ['ada', 'bob'] });
+    const cluster = stubCluster({}, { intervalMs: 30_000, approvals: [managers] });
+    Object.assign(cluster, { revision: 'v1:2', image: 'shop:2' });
+    await bench.whileWorking(cluster.activities, async () => {
+      const handle = await bench.hint(bench.canary());
+      const details = async () =>
+        (await handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata')).currentDetails ?? '';
+      const shows = (row: string) => until(row, async () => (await details()).includes(row));
+      await shows('| **Approval managers** | 0 of 2; asked: ada, bob; order `approve` or `reject` |');
+      await handle.signal(orderSignals.approve, { by: 'ada' });
+      await shows('| **Approval managers** | 1 of 2, by ada; asked: ada, bob; order `approve` or `reject` |');
+      await handle.signal(orderSignals.pause, { by: 'cyd', reason: 'a | b\nc' });
+      await shows('| **Paused** | by cyd: a \\| b c |');
+      expect(await details()).toMatch(/^\| \*\*Traffic\*\* \| 0 % canary, 100 % primary \|$/m);
+      expect(await details()).toMatch(/^\| \*\*Image\*\* \| `shop:2` \|$/m);
+      expect(await details()).toMatch(/^As of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\. Orders: `pause`, /m);
+      await handle.signal(orderSignals.abort, { by: 'cyd' });
+      await handle.result();
     });
   });
 });
