@@ -93,7 +93,11 @@ const cases: readonly Case[] = [
     },
     real: async (podinfo) => {
       await podinfo.setImage('3.1.1');
-      await podinfo.told('canary weight 20');
+      // By the release's own account: it tells of a weight a moment before it knows that all of the step was done.
+      await eventually('weight 20', async () => {
+        const { out } = await serin('get', `${podinfo.namespace}/podinfo`, '-o', 'json');
+        return (JSON.parse(out) as { progress: { canaryWeight: number } }).progress.canaryWeight === 20;
+      });
       await order('pause')(podinfo);
       await order('abort')(podinfo);
     },
