@@ -40,3 +40,9 @@ export function failureType(error: unknown): FailureType | undefined {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** With what is behind it: Temporal's client says only what it could not do, and why is in the cause. */
+export function messageWithCause(error: unknown): string {
+  const { cause } = (error ?? {}) as { cause?: unknown };
+  return cause === undefined ? messageOf(error) : `${messageOf(error)}: ${messageOf(cause)}`;
+}

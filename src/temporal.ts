@@ -1,7 +1,8 @@
 import { Client, Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+import type { ReadHistory } from './activities/archive.ts';
 import type { CanaryRef } from './activities/contract.ts';
-import { messageOf } from './errors.ts';
+import { messageOf, messageWithCause } from './errors.ts';
 import type { imagePush, ImagePush } from './workflows/image-push.ts';
 import { hintSignal, releaseId, type Hint } from './workflows/messages.ts';
 
@@ -75,14 +76,12 @@ export function connectTemporal(taskQueue: string): TemporalStarter {
   };
 }
 
-/** Temporal's client says only what it could not do; why is in the cause. */
-function explained(error: unknown): Error {
-  const cause = error instanceof Error ? error.cause : undefined;
-  return cause instanceof Error
-    ? new Error(`${messageOf(error)}: ${messageOf(cause)}`, { cause: error })
-    : toError(error);
+/** Reads histories of releases. */
+export function historiesOf({ workflow }: Client): ReadHistory {
+  return async (canary, run) => (await workflow.getHandle(releaseId(canary), run).fetchHistory()).events ?? [];
 }
 
-function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(messageOf(error));
+function explained(error: unknown): Error {
+  if (error instanceof Error && error.cause === undefined) return error;
+  return new Error(messageWithCause(error), { cause: error });
 }

@@ -13,9 +13,10 @@ import type { NotifierSettings } from './activities/notifiers/notifier.ts';
 import { createHttp } from './clients/http.ts';
 import { createKubernetes, loadKubeConfig, resources, type Kubernetes } from './clients/kubernetes.ts';
 import { fieldManager, readSettings, type ProcessSettings } from './config.ts';
-import { createArchive, type Archive } from './audit/archive.ts';
-import { openSink } from './audit/sink.ts';
+import { createArchive, type Archive } from './activities/archive.ts';
+import { openSink } from './activities/audit-sink.ts';
 import { messageOf } from './errors.ts';
+import { historiesOf } from './temporal.ts';
 import { createLog, type Log } from './log.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { healthHandler, listen, untilComplete } from './server.ts';
@@ -82,7 +83,11 @@ async function main(): Promise<void> {
           meters: releaseMeters(metrics),
           issuers,
           ...(sink
-            ? { archive: counted(createArchive(new Client({ connection, namespace }), sink, settings.clusterName)) }
+            ? {
+                archive: counted(
+                  createArchive(historiesOf(new Client({ connection, namespace })), sink, settings.clusterName),
+                ),
+              }
             : {}),
           globalNotifier: globalNotifier(settings),
           undelivered: (kind) => undelivered.inc({ kind }),

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import {
   createRemoteJWKSet,
   customFetch,
@@ -12,6 +11,7 @@ import {
 import { z } from 'zod';
 import type { Http } from '../clients/http.ts';
 import { failure, messageOf } from '../errors.ts';
+import { readJsonFile } from '../json-file.ts';
 import type { Verified } from '../workflows/domain/plan.ts';
 import type { CanaryRef } from './contract.ts';
 
@@ -47,16 +47,8 @@ const patienceMs = 5_000;
  *
  * @throws `InvalidSpec` naming the entry and field
  */
-export async function loadIssuers(path: string): Promise<readonly TokenIssuer[]> {
-  let json: unknown;
-  try {
-    json = JSON.parse(await readFile(path, 'utf8'));
-  } catch (error) {
-    throw failure('InvalidSpec', `token issuers file ${path}: ${messageOf(error)}`, error);
-  }
-  const parsed = z.array(Issuer).min(1).safeParse(json);
-  if (parsed.success) return parsed.data;
-  throw failure('InvalidSpec', `token issuers file ${path} is not usable:\n${z.prettifyError(parsed.error)}`);
+export function loadIssuers(path: string): Promise<readonly TokenIssuer[]> {
+  return readJsonFile('token issuers file', path, z.array(Issuer).min(1));
 }
 
 /** Finds out whose tokens these are. Keys are fetched when they are first needed, and again when an unknown one turns up. */

@@ -2,6 +2,7 @@ import type { Settings as WorkerSettings } from '../config.ts';
 import type { Canary, CanaryWebhook } from '../schemas/canary.ts';
 import {
   analysisOf,
+  approvalsOf,
   hookTimeoutMs,
   intervalMs,
   isSkipped,
@@ -42,9 +43,7 @@ export function settingsOf(canary: Canary, worker: WorkerSettings, sources: Sour
       events: webhooks.some(({ type }) => type === 'event') || worker.eventWebhook !== '',
     },
     drainMs: worker.drainMs,
-    ...(worker.clusterName ? { cluster: worker.clusterName } : {}),
-    ...(worker.auditSink ? { archives: true as const } : {}),
-    ...(worker.verifiedActors ? { verifiesActors: true as const } : {}),
+    ...ofWorker(worker),
   };
 }
 
@@ -87,9 +86,7 @@ export function settingsOfUnreadable(spec: unknown, worker: WorkerSettings): Set
     },
     listeners: { alerts: false, events: worker.eventWebhook !== '' },
     drainMs: worker.drainMs,
-    ...(worker.clusterName ? { cluster: worker.clusterName } : {}),
-    ...(worker.auditSink ? { archives: true as const } : {}),
-    ...(worker.verifiedActors ? { verifiesActors: true as const } : {}),
+    ...ofWorker(worker),
   };
 }
 
@@ -118,27 +115,28 @@ function analysisSettings(canary: Canary, worker: WorkerSettings, metrics: reado
       muteAlert: webhook.muteAlert ?? false,
       budgetMs: hookBudgetMs(webhook),
     })),
-    ...approvalsOf(canary),
+    ...askedOf(canary),
   };
 }
 
 /** Nothing where nobody is asked: most Canaries ask nobody, and each look is kept in a history. */
-function approvalsOf(canary: Canary): { readonly approvals?: readonly Approval[] } {
-  const { approvals = [] } = analysisOf(canary);
-  if (approvals.length === 0) return {};
+function askedOf(canary: Canary): { readonly approvals?: readonly Approval[] } {
+  const approvals = approvalsOf(canary).map(
+    ({ excludeAuthor: excludesAuthor, defaultOutcome: otherwise, deadline, ...approval }): Approval => ({
+      ...approval,
+      ...{ excludesAuthor, otherwise },
+      ...(deadline ? { deadline: { ms: parseDuration(deadline) ?? 0, text: deadline } } : {}),
+    }),
+  );
+  return approvals.length === 0 ? {} : { approvals };
+}
+
+/** What the worker says for every Canary. */
+function ofWorker(worker: WorkerSettings): Partial<Settings> {
   return {
-    approvals: approvals.map((approval) => ({
-      name: approval.name,
-      before: approval.before,
-      quorum: approval.quorum ?? 1,
-      approvers: approval.approvers ?? [],
-      excludesAuthor: approval.excludeAuthor ?? false,
-      ...(approval.deadline
-        ? { deadline: { ms: parseDuration(approval.deadline) ?? 0, text: approval.deadline } }
-        : {}),
-      otherwise: approval.defaultOutcome ?? 'keep-waiting',
-      muteAlert: approval.muteAlert ?? false,
-    })),
+    ...(worker.clusterName ? { cluster: worker.clusterName } : {}),
+    ...(worker.auditSink ? { archives: true } : {}),
+    ...(worker.verifiedActors ? { verifiesActors: true } : {}),
   };
 }
 

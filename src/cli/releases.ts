@@ -10,7 +10,7 @@ import {
 } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { settingsTable } from '../config.ts';
-import { messageOf } from '../errors.ts';
+import { messageOf, messageWithCause } from '../errors.ts';
 import {
   orderSignals,
   orderUpdates,
@@ -74,7 +74,9 @@ export async function withReleases<T>({ env }: Terminal, work: (releases: Releas
   const address = connectionOptions.address ?? 'localhost:7233';
   const connection = await Connection.connect({ ...connectionOptions, connectTimeout: 5_000 }).catch(
     (error: unknown) => {
-      throw new CommandError(`Temporal does not answer at ${address}: ${explained(error)}; set TEMPORAL_ADDRESS`);
+      throw new CommandError(
+        `Temporal does not answer at ${address}: ${messageWithCause(error)}; set TEMPORAL_ADDRESS`,
+      );
     },
   );
   try {
@@ -222,12 +224,6 @@ function createReleases({ workflow }: Client, taskQueue: string): Releases {
       `no answer within ${patienceMs / 1000} s, the order ${id} stands; is a worker running?${trouble}`,
     );
   }
-}
-
-/** Temporal's client says only what it could not do; why is in the cause. */
-function explained(error: unknown): string {
-  const { cause } = error as { cause?: unknown };
-  return cause === undefined ? messageOf(error) : `${messageOf(error)}: ${messageOf(cause)}`;
 }
 
 function present(env: Terminal['env']): Record<string, string> {

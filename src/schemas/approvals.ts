@@ -1,14 +1,14 @@
 import type { Canary } from './canary.ts';
-import { analysisOf, isSkipped } from './defaults.ts';
+import { approvalsOf, isSkipped } from './defaults.ts';
 import { parseDuration } from './duration.ts';
 import { effectiveStrategy, type ProviderSettings } from './providers.ts';
 import type { Finding } from './validate.ts';
 
 /** Approvals that nobody would be asked for, or that can never be given: a release would run past them, or stop for good. */
 export function findingsOnApprovals(canary: Canary, settings: ProviderSettings): Finding[] {
-  const { approvals = [] } = analysisOf(canary);
+  const approvals = approvalsOf(canary);
   return approvals.flatMap((approval, index) => {
-    const { name, before, quorum = 1, approvers = [], deadline, defaultOutcome } = approval;
+    const { name, before, quorum, approvers, deadline } = approval;
     const at = `spec.analysis.approvals[${index}]`;
     const found: Finding[] = [];
     const tell = (level: Finding['level'], id: string, field: string, text: string) =>
@@ -35,7 +35,7 @@ export function findingsOnApprovals(canary: Canary, settings: ProviderSettings):
     if (deadline !== undefined && (parseDuration(deadline) ?? 0) <= 0) {
       tell('error', 'approval-no-time', 'deadline', `"${deadline}" leaves no time; write one such as 30m or 24h`);
     }
-    if (defaultOutcome !== undefined && defaultOutcome !== 'keep-waiting' && deadline === undefined) {
+    if (approval.defaultOutcome !== 'keep-waiting' && deadline === undefined) {
       tell('warning', 'approval-without-deadline', 'defaultOutcome', 'means nothing without a deadline; add one');
     }
     return found;

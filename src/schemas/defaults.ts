@@ -1,5 +1,5 @@
 import type { Canary, CanaryAnalysis, CanaryMetric, CanaryWebhook } from './canary.ts';
-import type { SessionAffinity } from './canary-analysis.ts';
+import type { CanaryApproval, SessionAffinity } from './canary-analysis.ts';
 import { durationProblem, parseDuration } from './duration.ts';
 
 /** Defaults that are computed and never stored. @see canary-crd spec 3.3 */
@@ -100,4 +100,18 @@ export function isBuiltIn(name: string): boolean {
 /** Whether a release goes without checks. */
 export function isSkipped(canary: Canary): boolean {
   return canary.spec.skipAnalysis ?? false;
+}
+
+/** What people are asked, with what is meant where nothing is written. */
+export function approvalsOf(
+  canary: Canary,
+): readonly (Required<Omit<CanaryApproval, 'deadline'>> & Pick<CanaryApproval, 'deadline'>)[] {
+  return (analysisOf(canary).approvals ?? []).map((approval) => ({
+    ...approval,
+    quorum: approval.quorum ?? 1,
+    approvers: approval.approvers ?? [],
+    excludeAuthor: approval.excludeAuthor ?? false,
+    defaultOutcome: approval.defaultOutcome ?? 'keep-waiting',
+    muteAlert: approval.muteAlert ?? false,
+  }));
 }

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { failure, messageOf } from '../errors.ts';
+import { failure } from '../errors.ts';
 import { canonicalHost } from '../images/reference.ts';
+import { readJsonFile } from '../json-file.ts';
 import type { Credentials, RegistryAccess } from '../images/registry.ts';
 import { triggers } from './index.ts';
 
@@ -76,19 +77,11 @@ export async function loadReceivers(
   path: string,
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<readonly Receiver[]> {
-  let json: unknown;
-  try {
-    json = JSON.parse(await readFile(path, 'utf8'));
-  } catch (error) {
-    throw failure('InvalidSpec', `receivers file ${path}: ${messageOf(error)}`, error);
-  }
-  const parsed = z.array(ReceiverConfig).safeParse(json);
-  if (!parsed.success)
-    throw failure('InvalidSpec', `receivers file ${path} is not usable:\n${z.prettifyError(parsed.error)}`);
-  const names = parsed.data.map((receiver) => receiver.name);
+  const configs = await readJsonFile('receivers file', path, z.array(ReceiverConfig));
+  const names = configs.map((receiver) => receiver.name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw failure('InvalidSpec', `receivers file ${path} has two receivers named ${twice}`);
-  return Promise.all(parsed.data.map((config) => receiverOf(config, env)));
+  return Promise.all(configs.map((config) => receiverOf(config, env)));
 }
 
 /** Whether a path is on an allow-list of globs. */

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startStack, type Stack } from '../../local/stack.ts';
-import { createArchive } from '../../src/audit/archive.ts';
+import { createArchive } from '../../src/activities/archive.ts';
 import type { AuditRecord } from '../../src/audit/records.ts';
-import { openSink, type AuditSink } from '../../src/audit/sink.ts';
+import { openSink, type AuditSink } from '../../src/activities/audit-sink.ts';
 import { run as serin } from '../../src/cli/index.ts';
 import { failure } from '../../src/errors.ts';
+import { historiesOf } from '../../src/temporal.ts';
 import { progressQuery } from '../../src/workflows/messages.ts';
 import { stubCluster, type StubCluster } from '../support/stub-cluster.ts';
 import { openBench, until, type Bench } from '../support/temporal.ts';
@@ -27,7 +28,7 @@ afterAll(async () => {
 
 /** A cluster whose worker keeps what happens in this sink. */
 function kept(cluster: StubCluster, sink: AuditSink): StubCluster {
-  const archive = createArchive(bench.client, sink, 'eu-1');
+  const archive = createArchive(historiesOf(bench.client), sink, 'eu-1');
   return Object.assign(cluster, {
     activities: {
       ...cluster.activities,
