@@ -121,7 +121,10 @@ describe('the CRDs in deploy/crds', () => {
 
   it.each(crds)('keep $metadata.name when the chart goes, in category all, with a status of its own', (crd) => {
     expect(crd.metadata.annotations).toEqual({ 'helm.sh/resource-policy': 'keep' });
-    expect(crd.spec).toMatchObject({ group: 'flagger.app', scope: 'Namespaced', names: { categories: ['all'] } });
-    expect(crd.spec.versions).toMatchObject([{ name: 'v1beta1', subresources: { status: {} } }]);
+    const [group, version] = crd.metadata.name.endsWith('.serin.dev')
+      ? ['serin.dev', 'v1alpha1']
+      : ['flagger.app', 'v1beta1'];
+    expect(crd.spec).toMatchObject({ group, scope: 'Namespaced', names: { categories: ['all'] } });
+    expect(crd.spec.versions).toMatchObject([{ name: version, subresources: { status: {} } }]);
   });
 });

@@ -142,7 +142,7 @@ function writeReceivers(directory: string, { registry }: Surroundings, { listene
     repositories: ['**'],
     namespaces: ['*'],
     settleSeconds: 0,
-    registry: { url: `http://${host}` },
+    registry: { url: `http://${host}`, private: true },
   };
   writeFileSync(path, JSON.stringify([receiver]));
   return path;

@@ -20,13 +20,20 @@ export const nonRetryableTypes: readonly FailureType[] = (Object.keys(failures) 
  * Makes a failure that survives the trip between activity and workflow. Match on its `type`, never on its class or text.
  *
  * @param message what was attempted, on what, and what came back; it ends in workflow history, so never a secret
+ * @param retryAfterMs when to try again, where the other side said so
  */
-export function failure(type: FailureType, message: string, cause?: unknown): ApplicationFailure {
+export function failure(
+  type: FailureType,
+  message: string,
+  cause?: unknown,
+  { retryAfterMs }: { readonly retryAfterMs?: number | undefined } = {},
+): ApplicationFailure {
   return ApplicationFailure.create({
     type,
     message,
     nonRetryable: !failures[type].retry,
     cause: cause instanceof Error ? cause : undefined,
+    ...(retryAfterMs === undefined ? {} : { nextRetryDelay: retryAfterMs }),
   });
 }
 

@@ -7,7 +7,7 @@ import { Counter, Registry, collectDefaultMetrics } from 'prom-client';
 import { loadIssuers } from './activities/actors.ts';
 import { createActivities } from './activities/index.ts';
 import { releaseMeters } from './activities/meters.ts';
-import { createImageActivities } from './activities/images.ts';
+import { createImageActivities } from './activities/images/index.ts';
 import type { Deps } from './activities/deps.ts';
 import type { NotifierSettings } from './activities/notifiers/notifier.ts';
 import { createHttp } from './clients/http.ts';
@@ -92,7 +92,7 @@ async function main(): Promise<void> {
           globalNotifier: globalNotifier(settings),
           undelivered: (kind) => undelivered.inc({ kind }),
         }),
-        ...createImageActivities({ ...deps, receivers }),
+        ...createImageActivities({ ...deps, receivers, metrics }),
       },
       ...tuning(settings),
     });

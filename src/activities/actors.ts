@@ -1,15 +1,8 @@
 import { createHash } from 'node:crypto';
-import {
-  createRemoteJWKSet,
-  customFetch,
-  decodeJwt,
-  errors,
-  jwtVerify,
-  type JWTPayload,
-  type JWTVerifyGetKey,
-} from 'jose';
+import { decodeJwt, errors, jwtVerify, type JWTPayload } from 'jose';
 import { z } from 'zod';
 import type { Http } from '../clients/http.ts';
+import { asymmetric, createIssuerKeys } from '../clients/issuer-keys.ts';
 import { failure, messageOf } from '../errors.ts';
 import { readJsonFile } from '../json-file.ts';
 import type { Verified } from '../workflows/domain/plan.ts';
@@ -34,14 +27,6 @@ export type TokenIssuer = z.infer<typeof Issuer>;
 /** Claim that, where a token has it, names the one Canary it is good for, as `<namespace>/<name>`. */
 export const canaryClaim = 'serin.dev/canary';
 
-/** Signatures that can be checked without knowing how to make them. */
-const algorithms = [
-  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
-];
-
-/** Longest that an issuer may take, in milliseconds. */
-const patienceMs = 5_000;
-
 /**
  * Reads an issuers file: a JSON array.
  *
@@ -53,7 +38,7 @@ export function loadIssuers(path: string): Promise<readonly TokenIssuer[]> {
 
 /** Finds out whose tokens these are. Keys are fetched when they are first needed, and again when an unknown one turns up. */
 export function createVerifyActors(http: Http, issuers: readonly TokenIssuer[]) {
-  const keys = new Map<string, Promise<JWTVerifyGetKey>>();
+  const keysOf = createIssuerKeys(http);
 
   return (canary: CanaryRef, tokens: readonly string[]): Promise<readonly Verified[]> =>
     Promise.all(tokens.map((token) => verify(canary, token)));
@@ -70,7 +55,7 @@ export function createVerifyActors(http: Http, issuers: readonly TokenIssuer[]) 
       const { payload } = await jwtVerify(token, await keysOf(issuer), {
         issuer: issuer.issuer,
         audience: issuer.audience,
-        algorithms,
+        algorithms: [...asymmetric],
         requiredClaims: ['exp', 'iat', issuer.claim],
         maxTokenAge: issuer.maxAgeSeconds,
         clockTolerance: 5,
@@ -82,36 +67,7 @@ export function createVerifyActors(http: Http, issuers: readonly TokenIssuer[]) 
       throw failure('Unavailable', `keys of ${issuer.issuer} could not be read: ${messageOf(error)}`);
     }
   }
-
-  /** A failure is not remembered: the issuer may be back. */
-  function keysOf(issuer: TokenIssuer): Promise<JWTVerifyGetKey> {
-    const known = keys.get(issuer.issuer);
-    if (known) return known;
-    const found = jwksOf(issuer).then((url) =>
-      createRemoteJWKSet(new URL(url), { [customFetch]: async (url) => new Response(await get(url)) }),
-    );
-    keys.set(issuer.issuer, found);
-    found.catch(() => keys.delete(issuer.issuer));
-    return found;
-  }
-
-  /** @see OpenID Connect Discovery 1.0, section 4 */
-  async function jwksOf({ issuer, jwks }: TokenIssuer): Promise<string> {
-    if (jwks !== undefined) return jwks;
-    const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
-    const { issuer: named, jwks_uri } = Discovery.parse(JSON.parse(await get(url)));
-    if (named !== issuer) throw new Error(`${url} is the configuration of another issuer, ${named}`);
-    return jwks_uri;
-  }
-
-  async function get(url: string): Promise<string> {
-    const { status, body } = await http.send({ method: 'GET', url, timeoutMs: patienceMs });
-    if (status !== 200) throw new Error(`${url} answered ${status}`);
-    return body;
-  }
 }
-
-const Discovery = z.object({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https?$/ }) });
 
 function accept(payload: JWTPayload, { claim }: TokenIssuer, canary: CanaryRef, token: string): Verified {
   const name = payload[claim];

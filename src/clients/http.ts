@@ -17,6 +17,10 @@ export interface HttpRequest {
   readonly insecure?: boolean;
   /** URL of a proxy for this call, '' for none; otherwise the standard environment variables apply. */
   readonly proxy?: string;
+  /** How often to follow a redirect; ten times by default. With 0 a redirect is the answer. */
+  readonly maxRedirects?: number;
+  /** Longest body that is read, in bytes; 10 MiB by default. */
+  readonly maxBytes?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -28,7 +32,7 @@ export interface HttpResponse {
 
 export interface Http {
   /**
-   * Sends a request once, following up to ten redirects. Every status is an answer; only no answer at all is thrown.
+   * Sends a request once, following redirects. Every status is an answer; only no answer at all is thrown.
    *
    * @throws `Unavailable` with the cause in Go's words where Flagger's events carry them; user info and query of the
    * URL are masked
@@ -64,8 +68,8 @@ export function createHttp(env: Environment = process.env): Http {
           transformRequest: [(body: unknown) => body],
           transformResponse: [(body: unknown) => body],
           validateStatus: () => true,
-          maxRedirects: 10,
-          maxContentLength: maxBodyBytes,
+          maxRedirects: request.maxRedirects ?? 10,
+          maxContentLength: request.maxBytes ?? maxBodyBytes,
           maxBodyLength: Infinity,
           proxy: proxyOf(request.proxy ?? proxyFor(url, env)),
           httpAgent,

@@ -12,6 +12,7 @@ export const resources = {
   canaries: { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', plural: 'canaries' },
   metricTemplates: { apiVersion: 'flagger.app/v1beta1', kind: 'MetricTemplate', plural: 'metrictemplates' },
   alertProviders: { apiVersion: 'flagger.app/v1beta1', kind: 'AlertProvider', plural: 'alertproviders' },
+  imageTriggers: { apiVersion: 'serin.dev/v1alpha1', kind: 'ImageTrigger', plural: 'imagetriggers' },
   deployments: { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' },
   daemonSets: { apiVersion: 'apps/v1', kind: 'DaemonSet', plural: 'daemonsets' },
   controllerRevisions: { apiVersion: 'apps/v1', kind: 'ControllerRevision', plural: 'controllerrevisions' },
@@ -19,6 +20,7 @@ export const resources = {
   pods: { apiVersion: 'v1', kind: 'Pod', plural: 'pods' },
   configMaps: { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' },
   secrets: { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' },
+  serviceAccounts: { apiVersion: 'v1', kind: 'ServiceAccount', plural: 'serviceaccounts' },
   events: { apiVersion: 'v1', kind: 'Event', plural: 'events' },
   namespaces: { apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces' },
   horizontalPodAutoscalers: {

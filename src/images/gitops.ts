@@ -1,4 +1,5 @@
 import type { KubernetesObject, ManagedFields } from '../clients/kubernetes.ts';
+import type { ImageSlot } from './pods.ts';
 
 /** Field managers of tools that put back what Git says. */
 const managers = ['kustomize-controller', 'helm-controller', 'argocd-controller', 'argocd-application-controller'];
@@ -10,28 +11,80 @@ const marks: Readonly<Record<string, string>> = {
   'argocd.argoproj.io/tracking-id': 'Argo CD',
 };
 
-/**
- * The GitOps tool that owns the image of a container, or undefined. Writing a field it owns would last until its next
- * sync, perhaps in the middle of an analysis. People who run `kubectl apply` themselves are no GitOps tool.
- */
-export function gitOpsOwner(object: KubernetesObject, container: string, ours: string): string | undefined {
-  const owners = (object.metadata.managedFields ?? [])
-    .filter((entry) => ownsImage(entry, container))
-    .map((entry) => entry.manager ?? '');
-  const manager = owners.find((owner) => managers.includes(owner));
-  if (manager !== undefined) return manager;
-  if (owners.length > 0 && owners.every((owner) => owner === ours)) return undefined;
-  const keys = Object.keys({ ...object.metadata.labels, ...object.metadata.annotations });
-  const mark = keys.find((key) => key in marks);
-  return mark === undefined ? undefined : marks[mark];
+/** Someone who puts a field back. */
+export interface GitOpsOwner {
+  /** The field manager, or the tool that left its mark. */
+  readonly name: string;
+  /** When it wrote last, in milliseconds since 1970, as far as is known. */
+  readonly wroteAt?: number;
 }
 
-function ownsImage(entry: ManagedFields, container: string): boolean {
-  const path = ['f:spec', 'f:template', 'f:spec', 'f:containers', `k:{"name":${JSON.stringify(container)}}`, 'f:image'];
+/**
+ * The GitOps tool that owns an image, or undefined. Writing a field it owns would last until its next sync, perhaps in
+ * the middle of an analysis. People who run `kubectl apply` themselves are no GitOps tool.
+ */
+export function gitOpsOwner(object: KubernetesObject, slot: ImageSlot, ours: string): GitOpsOwner | undefined {
+  const owners = (object.metadata.managedFields ?? []).filter((entry) => ownsImage(entry, slot));
+  const tool = owners.find(({ manager = '' }) => managers.includes(manager));
+  if (tool !== undefined) return { name: tool.manager ?? '', ...since(tool) };
+  if (owners.length > 0 && owners.every(({ manager }) => manager === ours)) return undefined;
+  const keys = Object.keys({ ...object.metadata.labels, ...object.metadata.annotations });
+  const mark = keys.find((key) => key in marks);
+  if (mark === undefined) return undefined;
+  const [other] = owners.filter(({ manager }) => manager !== ours);
+  return { name: marks[mark] ?? mark, ...(other ? since(other) : {}) };
+}
+
+function since({ time }: ManagedFields): { readonly wroteAt?: number } {
+  const at = Date.parse(time ?? '');
+  return Number.isNaN(at) ? {} : { wroteAt: at };
+}
+
+const fields = { container: 'f:containers', initContainer: 'f:initContainers', imageVolume: 'f:volumes' } as const;
+
+function ownsImage(entry: ManagedFields, { kind, name }: ImageSlot): boolean {
+  const path = ['f:spec', 'f:template', 'f:spec', fields[kind], `k:{"name":${JSON.stringify(name)}}`, 'f:image'];
   let node: unknown = (entry as ManagedFields & { fieldsV1?: unknown }).fieldsV1;
   for (const key of path) {
     if (typeof node !== 'object' || node === null) return false;
     node = (node as Record<string, unknown>)[key];
   }
   return node !== undefined;
+}
+
+/** An object of a GitOps tool that, when told to, looks at its source at once. */
+export interface Nudge {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly annotation: string;
+}
+
+const refresh = 'reconcile.fluxcd.io/requestedAt';
+const kustomization = { apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization', plural: 'kustomizations' };
+const helmRelease = { apiVersion: 'helm.toolkit.fluxcd.io/v2', kind: 'HelmRelease', plural: 'helmreleases' };
+const application = { apiVersion: 'argoproj.io/v1alpha1', kind: 'Application', plural: 'applications' };
+
+/** What to tell so that whoever owns a workload looks again, as far as the workload says who that is. */
+export function nudgeOf({ metadata }: KubernetesObject, argoNamespace: string): Nudge | undefined {
+  const { labels = {}, annotations = {}, namespace = '' } = metadata;
+  for (const [prefix, object] of [
+    ['kustomize.toolkit.fluxcd.io', kustomization],
+    ['helm.toolkit.fluxcd.io', helmRelease],
+  ] as const) {
+    const name = labels[`${prefix}/name`];
+    if (name) return { ...object, name, namespace: labels[`${prefix}/namespace`] ?? namespace, annotation: refresh };
+  }
+  // `<application>:<group>/<kind>:<namespace>/<name>`; an application elsewhere is `<its namespace>_<application>`.
+  const tracked = annotations['argocd.argoproj.io/tracking-id']?.split(':')[0];
+  if (!tracked) return undefined;
+  const [space, name] = tracked.includes('_') ? tracked.split('_', 2) : [argoNamespace, tracked];
+  return {
+    ...application,
+    name: name ?? tracked,
+    namespace: space ?? argoNamespace,
+    annotation: 'argocd.argoproj.io/refresh',
+  };
 }

@@ -1,12 +1,23 @@
 import { describe, expect, it } from '@jest/globals';
-import { imageSettings, judge, referenceOf, type Pin, type Situation } from './judge.ts';
+import type { Pin } from '../schemas/image-choices.ts';
+import { judge, type Situation } from './judge.ts';
+import { parseReference } from './reference.ts';
+import { imageSettings } from './settings.ts';
 
 const A = `sha256:${'a'.repeat(64)}`;
 const B = `sha256:${'b'.repeat(64)}`;
 const C = `sha256:${'c'.repeat(64)}`;
 
+const referenceOf = (text: string) => {
+  const parsed = parseReference(text);
+  return 'reference' in parsed ? parsed.reference : undefined;
+};
+
+const settingsOf = (annotations: Record<string, string>) =>
+  imageSettings({ apiVersion: 'flagger.app/v1beta1', kind: 'Canary', metadata: { name: 'cart', annotations } });
+
 function settings(policies: object[], more: Record<string, string> = {}) {
-  const read = imageSettings({ 'serin.dev/image-policies': JSON.stringify(policies), ...more });
+  const read = settingsOf({ 'serin.dev/image-policies': JSON.stringify(policies), ...more });
   if (!read || 'problem' in read) throw new Error(read?.problem ?? 'no settings');
   return read.settings;
 }
@@ -20,12 +31,14 @@ interface Given {
   desired?: { tag: string; digest: string };
   failed?: boolean;
   failedDigests?: string[];
+  restartOnDigestChange?: boolean;
 }
 
 function verdict(given: Given, tag: string, digest: string) {
   const { policy = 'semver:^1', rollOnRetag = false, template, promoted, ...rest } = given;
   const situation: Situation = {
     pin: 'tag+digest',
+    restartOnDigestChange: false,
     failed: false,
     failedDigests: [],
     ...rest,
@@ -60,6 +73,7 @@ describe('judging a pushed image', () => {
     ${'a bare digest was somebody’s choice'}             | ${{ template: `reg.io/cart@${A}` }}                                                                                                    | ${'1.4.1'} | ${B}   | ${'pinned'}
     ${'unless we wrote it'}                              | ${{ template: `reg.io/cart@${A}`, pin: 'digest', desired: { tag: '1.4.0', digest: A } }}                                               | ${'1.4.1'} | ${B}   | ${`reg.io/cart@${B}`}
     ${'pinned by tag'}                                   | ${{ template: 'reg.io/cart:1.4.0', pin: 'tag' }}                                                                                       | ${'1.4.1'} | ${B}   | ${'reg.io/cart:1.4.1'}
+    ${'unless it may bump an annotation'}                | ${{ template: 'reg.io/cart:prod', pin: 'tag', policy: 'exact:prod', restartOnDigestChange: true }}                                     | ${'prod'}  | ${B}   | ${'reg.io/cart:prod'}
     ${'a tag alone cannot roll what keeps its name'}     | ${{ template: 'reg.io/cart:prod', pin: 'tag', policy: 'exact:prod' }}                                                                  | ${'prod'}  | ${B}   | ${'cannot-roll'}
   `('$rule', ({ given, tag, digest, result }) => {
     expect(verdict(given as Given, tag as string, digest as string)).toBe(result);
@@ -70,6 +84,7 @@ describe('judging a pushed image', () => {
       {
         policy: settings([{ container: 'cart', policy: 'semver:^1' }]).policies[0]!,
         pin: 'tag+digest',
+        restartOnDigestChange: false,
         template: referenceOf(`reg.io/cart:1.4.1@${B}`)!,
         promoted: referenceOf(`reg.io/cart:1.4.0@${A}`)!,
         desired: { tag: '1.4.1', digest: B },
@@ -84,7 +99,7 @@ describe('judging a pushed image', () => {
 
 describe('image annotations', () => {
   it('are optional, with tag and digest pinned by default', () => {
-    expect(imageSettings({})).toBeUndefined();
+    expect(settingsOf({})).toBeUndefined();
     expect(settings([{ container: 'cart', policy: 'semver:^1.4' }])).toMatchObject({
       pin: 'tag+digest',
       suspended: false,
@@ -97,11 +112,13 @@ describe('image annotations', () => {
     ${{ 'serin.dev/image-policies': 'cart=semver' }}                                          | ${/not a JSON array/}
     ${{ 'serin.dev/image-policies': '[{"container":"cart"}]' }}                               | ${/policy/}
     ${{ 'serin.dev/image-policies': '[{"container":"cart","policy":"exact:x","colour":1}]' }} | ${/colour/}
-    ${{ 'serin.dev/image-policies': '[{"container":"cart","policy":"glob:v1.*"}]' }}          | ${/container cart: policy kind "glob"/}
+    ${{ 'serin.dev/image-policies': '[{"container":"cart","policy":"newest-build"}]' }}       | ${/container cart: policy kind "newest-build"/}
     ${{ 'serin.dev/image-policies': '[]', 'serin.dev/image-pin': 'sha' }}                     | ${/image-pin is "sha"/}
     ${{ 'serin.dev/image-policies': '[]', 'serin.dev/image-write-back': 'git' }}              | ${/image-write-back is "git"/}
+    ${{ 'serin.dev/image-policies': '[]', 'serin.dev/image-during-release': 'stop' }}         | ${/image-during-release is "stop"/}
+    ${{ 'serin.dev/image-policies': '[]', 'serin.dev/image-poll': '10s' }}                    | ${/image-poll is "10s"/}
   `('$annotations is refused with its name', ({ annotations, problem }) => {
-    expect(imageSettings(annotations as Record<string, string>)).toEqual({
+    expect(settingsOf(annotations as Record<string, string>)).toEqual({
       problem: expect.stringMatching(problem as RegExp),
     });
   });

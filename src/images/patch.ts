@@ -1,77 +1,119 @@
-import { z } from 'zod';
 import type { KubernetesObject } from '../clients/kubernetes.ts';
 import type { ImagePush } from '../workflows/image-push.ts';
-import type { ImageSettings, Judgment } from './judge.ts';
+import type { Judgment } from './judge.ts';
+import {
+  annotationsOf,
+  authorAnnotation,
+  lastImageEvent,
+  memoryOf,
+  templateDigests,
+  type ImageMemory,
+} from './memory.ts';
+import { imageText, podWith, slotKey, templateOf, type ImageSlot } from './pods.ts';
+import type { ContainerPolicy, ImageSettings } from './settings.ts';
 
-/** Annotations that image updates leave on a target: the event that changed it last, and what must be remembered. */
-export const lastImageEvent = 'serin.dev/last-image-event';
-export const desiredImages = 'serin.dev/desired-images';
-export const failedImages = 'serin.dev/failed-images';
-/** Who made the change: written with an image whose registry names somebody; pipelines and people may write it too. */
-export const authorAnnotation = 'serin.dev/author';
-
-const Desired = z.record(z.string(), z.object({ tag: z.string(), digest: z.string() }));
-const Failed = z.array(z.object({ container: z.string(), digest: z.string(), policy: z.string() }));
-
-/** What a target remembers. Kept there, in the same patch as the image, so that no second store can disagree. */
-export interface ImageMemory {
-  /** What was last accepted, by container. */
-  readonly desired: Readonly<Record<string, { readonly tag: string; readonly digest: string }>>;
-  /** Digests whose release failed under a policy; forgotten when the policy changes. */
-  readonly failed: readonly { readonly container: string; readonly digest: string; readonly policy: string }[];
-}
-
-/** An annotation that someone garbled remembers nothing; the next write mends it. */
-export function memoryOf(target: KubernetesObject): ImageMemory {
-  const annotations = target.metadata.annotations ?? {};
-  return {
-    desired: read(Desired, annotations[desiredImages]) ?? {},
-    failed: read(Failed, annotations[failedImages]) ?? [],
-  };
-}
+/** What was decided for each image of a pod, by `slotKey`. */
+export type Judged = ReadonlyMap<string, { readonly policy: ContainerPolicy; readonly judgment: Judgment }>;
 
 /**
  * The server-side apply that carries out judgments, or undefined when there is nothing to write or to remember. It holds
- * the images of all containers ever updated here, since what an apply leaves out is taken for given up.
+ * all images ever updated here, since what an apply leaves out is taken for given up.
+ *
+ * @param at when it is written, RFC 3339
  */
 export function patchOf(
   target: KubernetesObject,
-  judged: ReadonlyMap<string, Judgment>,
+  judged: Judged,
   settings: ImageSettings,
   push: ImagePush,
+  at: string,
 ): KubernetesObject | undefined {
   const memory = memoryOf(target);
-  const kept = [...judged].flatMap(([container, judgment]) => ('desired' in judgment ? [{ container, judgment }] : []));
-  const desired = { ...memory.desired };
-  for (const { container, judgment } of kept) desired[container] = judgment.desired;
-  const policies = new Map(settings.policies.map(({ container, text }) => [container, text]));
-  const failed = [
-    ...memory.failed.filter((entry) => !kept.some(({ container }) => container === entry.container)),
-    ...kept.flatMap(({ container, judgment }) =>
-      judgment.failedDigests.map((digest) => ({ container, digest, policy: policies.get(container) ?? '' })),
-    ),
-  ];
-  const images = imagesOf(target, Object.keys(desired), judged);
-  const before = target.metadata.annotations ?? {};
-  const wrote = kept.some(({ judgment }) => 'write' in judgment);
-  const event = wrote ? eventOf(push) : before[lastImageEvent];
-  const annotations: Record<string, string> = {
-    ...(event === undefined ? {} : { [lastImageEvent]: event }),
-    ...authorship(target, push.actor, wrote),
-    [desiredImages]: JSON.stringify(desired),
-    ...(failed.length > 0 ? { [failedImages]: JSON.stringify(failed) } : {}),
+  const kept = [...judged].flatMap(([key, { policy, judgment }]) =>
+    'desired' in judgment ? [{ key, policy, judgment }] : [],
+  );
+  const writes = kept.flatMap(({ key, policy, judgment }) => ('write' in judgment ? [{ key, policy, judgment }] : []));
+  const isKept = (key: string) => kept.some((one) => one.key === key);
+  const after: ImageMemory = {
+    desired: { ...memory.desired, ...Object.fromEntries(kept.map(({ key, judgment }) => [key, judgment.desired])) },
+    failed: [
+      ...memory.failed.filter(({ container }) => !isKept(container)),
+      ...kept.flatMap(({ key, policy, judgment }) =>
+        judgment.failedDigests.map((digest) => ({ container: key, digest, policy: policy.text })),
+      ),
+    ],
+    writes: {
+      ...memory.writes,
+      ...Object.fromEntries(
+        writes.map(({ key, policy, judgment }) => [
+          key,
+          { from: imageText(target, policy.slot) ?? '', to: judgment.write, at },
+        ]),
+      ),
+    },
+    conflicts: without(memory.conflicts, isKept),
+    pending: without(memory.pending, isKept),
   };
-  const remembered = [desiredImages, failedImages].every((key) => before[key] === annotations[key]);
-  if (kept.length === 0 || (remembered && !wrote)) return undefined;
+  const wrote = writes.length > 0;
+  const remembered = annotationsOf(after);
+  const before = annotationsOf(memory);
+  const isNews = wrote || Object.keys({ ...before, ...remembered }).some((key) => before[key] !== remembered[key]);
+  if (kept.length === 0 || !isNews) return undefined;
 
-  const { apiVersion, kind } = target;
-  const { name, namespace, resourceVersion } = target.metadata;
+  const digests = digestsOf(target, writes);
+  return {
+    ...applied(target, {
+      ...eventAnnotation(target, wrote ? push : undefined),
+      ...authorship(target, push.actor, wrote),
+      ...remembered,
+    }),
+    spec: {
+      template: {
+        ...(digests ? { metadata: { annotations: { [templateDigests]: digests } } } : {}),
+        spec: podWith(imagesOf(target, Object.keys(after.desired), judged, settings)),
+      },
+    },
+  };
+}
+
+/** A server-side apply that changes what a target remembers, and nothing else of it. */
+export function memoryPatch(
+  target: KubernetesObject,
+  change: Partial<ImageMemory>,
+  settings: ImageSettings,
+): KubernetesObject {
+  const memory = { ...memoryOf(target), ...change };
+  const digests = digestsOf(target, []);
+  return {
+    ...applied(target, {
+      ...eventAnnotation(target, undefined),
+      ...authorship(target, undefined, false),
+      ...annotationsOf(memory),
+    }),
+    spec: {
+      template: {
+        ...(digests ? { metadata: { annotations: { [templateDigests]: digests } } } : {}),
+        spec: podWith(imagesOf(target, Object.keys(memory.desired), new Map(), settings)),
+      },
+    },
+  };
+}
+
+function applied(
+  { apiVersion, kind, metadata }: KubernetesObject,
+  annotations: Record<string, string>,
+): KubernetesObject {
+  const { name, namespace, resourceVersion } = metadata;
   return {
     apiVersion,
     kind,
-    metadata: { name, namespace, resourceVersion, annotations },
-    spec: { template: { spec: { containers: images } } },
+    metadata: { name, ...(namespace === undefined ? {} : { namespace }), resourceVersion, annotations },
   };
+}
+
+function eventAnnotation(target: KubernetesObject, push: ImagePush | undefined): Record<string, string> {
+  const event = push ? eventOf(push) : target.metadata.annotations?.[lastImageEvent];
+  return event === undefined ? {} : { [lastImageEvent]: event };
 }
 
 /**
@@ -88,20 +130,45 @@ export function eventOf(push: ImagePush): string {
   return `${push.receiver}/${push.eventId}`;
 }
 
-function imagesOf(target: KubernetesObject, owned: readonly string[], judged: ReadonlyMap<string, Judgment>) {
-  const spec = target.spec as { template: { spec: { containers: { name: string; image?: string }[] } } };
-  return spec.template.spec.containers
-    .filter(({ name }) => owned.includes(name))
-    .map(({ name, image }) => {
-      const judgment = judged.get(name);
-      return { name, image: judgment && 'write' in judgment ? judgment.write : image };
+/** What the pod template says of digests that its images do not show; undefined when there is nothing to say. */
+function digestsOf(
+  target: KubernetesObject,
+  writes: readonly { readonly key: string; readonly judgment: Extract<Judgment, { write: string }> }[],
+): string | undefined {
+  const before = templateOf(target).metadata?.annotations?.[templateDigests];
+  const restarts = writes.filter(({ judgment }) => judgment.restart);
+  if (restarts.length === 0) return before;
+  const known = new Map((before ?? '').split(' ').flatMap((entry) => (entry ? [pairOf(entry)] : [])));
+  for (const { key, judgment } of restarts) known.set(key, judgment.desired.digest);
+  return [...known]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, digest]) => `${key}=${digest}`)
+    .join(' ');
+}
+
+function imagesOf(target: KubernetesObject, owned: readonly string[], judged: Judged, settings: ImageSettings) {
+  return slotsIn(target, settings)
+    .filter((slot) => owned.includes(slotKey(slot)))
+    .map((slot) => {
+      const judgment = judged.get(slotKey(slot))?.judgment;
+      const image = judgment && 'write' in judgment ? judgment.write : imageText(target, slot);
+      return { ...slot, image };
     });
 }
 
-function read<T>(schema: z.ZodType<T>, text: string | undefined): T | undefined {
-  try {
-    return text === undefined ? undefined : schema.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
+/** Every place of a pod template that has an image. Init containers and volumes count when a policy is about one. */
+function slotsIn(target: KubernetesObject, { policies }: ImageSettings): readonly ImageSlot[] {
+  const containers = templateOf(target).spec?.containers ?? [];
+  const others = policies.map(({ slot }) => slot).filter(({ kind }) => kind !== 'container');
+  const present = others.filter((slot) => imageText(target, slot) !== undefined);
+  return [...containers.map(({ name }): ImageSlot => ({ kind: 'container', name })), ...present];
+}
+
+function without<T>(map: Readonly<Record<string, T>>, isOut: (key: string) => boolean): Record<string, T> {
+  return Object.fromEntries(Object.entries(map).filter(([key]) => !isOut(key)));
+}
+
+function pairOf(entry: string): readonly [string, string] {
+  const equals = entry.indexOf('=');
+  return [entry.slice(0, equals), entry.slice(equals + 1)];
 }

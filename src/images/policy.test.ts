@@ -26,9 +26,9 @@ function chosen(
 describe('policies', () => {
   it.each`
     text                 | problem
-    ${'regex:^main-.*$'} | ${/kind "regex" is not known; use exact:<tag> or semver:<range>/}
-    ${'glob:v1.*'}       | ${/kind "glob" is not known/}
-    ${'newest-build'}    | ${/kind "newest-build" is not known/}
+    ${'regex:^main-.*$'} | ${/needs sort, one of semver, numerical, alphabetical, timestamp/}
+    ${'newest-build'}    | ${/kind "newest-build" is not known; use exact:<tag>, semver:<range>, regex:/}
+    ${'glob:v1 *'}       | ${/is no pattern such as glob:v1/}
     ${'exact:'}          | ${/does not name a tag/}
     ${'exact:a b'}       | ${/does not name a tag/}
     ${'semver:one.two'}  | ${/is not a range/}

@@ -1,11 +1,13 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { manifestTypes, resolveTag, type RegistryAccess } from './registry.ts';
+import { createRegistries, manifestTypes, type RegistryAccess } from './registry.ts';
 
 const index = `sha256:${'1'.repeat(64)}`;
 const child = `sha256:${'2'.repeat(64)}`;
 const servers: Server[] = [];
+const resolveTag = (access: RegistryAccess, repository: string, tag: string) =>
+  createRegistries().resolve(access, repository, tag);
 
 afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => new Promise((done) => server.close(done))));
@@ -15,7 +17,7 @@ async function registry(handler: RequestListener): Promise<RegistryAccess> {
   const server = createServer(handler);
   servers.push(server);
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, authHosts: [] };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, authHosts: [], private: true };
 }
 
 const seen = (request: IncomingMessage) => `${request.method} ${request.url}`;
@@ -35,6 +37,7 @@ describe('asking a registry what a tag means', () => {
     const access = await registry((_, response) => response.writeHead(status).end());
     expect(await resolveTag(access, 'shop/cart', '1.4.2')).toEqual({
       missing: expect.stringContaining(`HTTP ${status}`),
+      ...(status === 404 ? {} : { denied: true }),
     });
   });
 
@@ -55,7 +58,9 @@ describe('asking a registry what a tag means', () => {
   });
 
   it('nobody listening is Unavailable', async () => {
-    await expect(resolveTag({ url: 'http://127.0.0.1:1', authHosts: [] }, 'a', 'b')).rejects.toMatchObject({
+    await expect(
+      resolveTag({ url: 'http://127.0.0.1:1', authHosts: [], private: true }, 'a', 'b'),
+    ).rejects.toMatchObject({
       type: 'Unavailable',
     });
   });

@@ -1,7 +1,10 @@
-import { Agent, fetch, type Dispatcher, type Response } from 'undici';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Agent, fetch, type Response } from 'undici';
 import { z } from 'zod';
+import { assertPublic, publicLookup } from '../clients/public-network.ts';
 import { failure, failureType, messageOf } from '../errors.ts';
-import { isDigest } from './reference.ts';
+import { tokenBucket, type Bucket } from '../pace.ts';
+import { isDigest, isTag } from './reference.ts';
 
 /** How a container registry is reached. */
 export interface RegistryAccess {
@@ -13,12 +16,19 @@ export interface RegistryAccess {
   readonly authHosts: readonly string[];
   /** PEM of the authority that signed the registry's certificate. */
   readonly ca?: string;
+  /** It may have an address in a private network. */
+  readonly private?: boolean;
+  /** Most requests a second. */
+  readonly perSecond?: number;
 }
 
 export type Credentials = { readonly username: string; readonly password: string } | { readonly token: string };
 
 /** What a tag points to now. `missing` says why there is no answer yet, which right after a push may pass by itself. */
-export type Resolution = { readonly digest: string; readonly mediaType?: string } | { readonly missing: string };
+export type Resolution =
+  | { readonly digest: string; readonly mediaType?: string }
+  /** @property denied the registry says nothing to these credentials; many do so for what is not there as well */
+  | { readonly missing: string; readonly denied?: true };
 
 /** All four, or a multi-architecture image resolves to the digest of one platform. */
 export const manifestTypes = [
@@ -29,53 +39,183 @@ export const manifestTypes = [
 ] as const;
 
 const Token = z.object({ token: z.string().optional(), access_token: z.string().optional() });
+const TagList = z.object({ tags: z.array(z.string()).nullish() });
 
-/**
- * Asks a registry what `repository:tag` points to, with one HEAD, and one more after a token was fetched.
- * Redirects are not followed. Source: OCI distribution specification; the token protocol of CNCF distribution.
- *
- * @throws `Unavailable` when the registry does not answer, or not as documented
- * @throws `Unauthorized` when its challenge names a host that is not allowed to see the credentials
- */
-export async function resolveTag(access: RegistryAccess, repository: string, tag: string): Promise<Resolution> {
-  const url = `${access.url.replace(/\/+$/, '')}/v2/${repository}/manifests/${encodeURIComponent(tag)}`;
-  const dispatcher = access.ca === undefined ? undefined : new Agent({ connect: { ca: access.ca } });
-  try {
-    const credentials = await access.credentials?.();
-    const given = credentials && 'token' in credentials ? `Bearer ${credentials.token}` : undefined;
-    let response = await head(url, given, dispatcher);
-    if (response.status === 401 && given === undefined) {
-      const answer = await meetChallenge(access, response, repository, credentials, dispatcher);
-      if (answer !== undefined) response = await head(url, answer, dispatcher);
-    }
-    return resolution(response, `HEAD ${url}`);
-  } catch (error) {
-    if (failureType(error)) throw error;
-    throw failure('Unavailable', `HEAD ${url}: ${causeOf(error)}`, error);
-  } finally {
-    await dispatcher?.close();
-  }
+/** Pages of a tag list that are read, of up to a thousand tags each. */
+const maxPages = 50;
+const maxBytes = 1024 * 1024;
+/** Longest wait for a turn; after that the activity is tried again later. */
+const maxWaitMs = 15_000;
+
+/** Registries, as one worker asks them. */
+export interface Registries {
+  /**
+   * What `repository:tag` points to, with one HEAD, and one more after a token was fetched. Those who ask for the same
+   * tag within `settleMs` of each other share an answer that is newer than each of their questions.
+   *
+   * @param tag or a digest, to see whether it is still there
+   * @throws `Unavailable` when the registry does not answer, or not as documented
+   * @throws `Unauthorized` when its challenge names a host that is not allowed to see the credentials
+   * @throws `InvalidSpec` when its name leads into a private network, and nobody said that it does
+   */
+  resolve(access: RegistryAccess, repository: string, tag: string, settleMs?: number): Promise<Resolution>;
+  /**
+   * All tags of a repository. Undefined when the registry does not tell them to these credentials.
+   *
+   * @throws as `resolve` does
+   */
+  tags(access: RegistryAccess, repository: string): Promise<readonly string[] | undefined>;
 }
 
-function head(url: string, authorization: string | undefined, dispatcher: Dispatcher | undefined): Promise<Response> {
-  return fetch(url, {
-    method: 'HEAD',
-    headers: { accept: manifestTypes.join(', '), ...(authorization === undefined ? {} : { authorization }) },
-    redirect: 'manual',
-    signal: AbortSignal.timeout(10_000),
-    dispatcher,
-  });
+/** Redirects are not followed. Source: OCI distribution specification; the token protocol of CNCF distribution. */
+export function createRegistries(): Registries {
+  const agents = new Map<string, Agent>();
+  const buckets = new Map<string, Bucket>();
+  const questions = new Map<string, Question>();
+
+  /** Connections of a registry; one whose certificate authority changed gets new ones. */
+  function agentOf({ url, ca, private: isPrivate = false }: RegistryAccess): Agent {
+    const key = JSON.stringify([url, ca, isPrivate]);
+    const known = agents.get(key);
+    if (known) return known;
+    const connect = { ...(ca === undefined ? {} : { ca }), ...(isPrivate ? {} : { lookup: publicLookup(cure) }) };
+    const agent = new Agent({ connect, connections: 4, keepAliveTimeout: 10_000 });
+    agents.set(key, agent);
+    return agent;
+  }
+
+  async function turn({ url, perSecond = 10 }: RegistryAccess): Promise<void> {
+    const { host } = new URL(url);
+    const bucket = buckets.get(host) ?? tokenBucket(perSecond, perSecond * 2);
+    buckets.set(host, bucket);
+    const deadline = performance.now() + maxWaitMs;
+    while (!bucket.take()) {
+      const wait = bucket.waitMs();
+      if (performance.now() + wait > deadline)
+        throw failure('Unavailable', `${host} is asked as often as it may be (registry.perSecond)`);
+      await sleep(wait);
+    }
+  }
+
+  async function send(access: RegistryAccess, method: 'GET' | 'HEAD', url: URL, headers: Record<string, string>) {
+    if (!access.private) assertPublic(url, cure);
+    await turn(access);
+    return fetch(url, {
+      method,
+      headers,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(10_000),
+      dispatcher: agentOf(access),
+    });
+  }
+
+  /** Asks, and asks again with a token when the registry wants one. */
+  async function ask(access: RegistryAccess, repository: string, method: 'GET' | 'HEAD', path: string) {
+    const url = new URL(`${access.url.replace(/\/+$/, '')}/v2/${path}`);
+    const what = `${method} ${url.origin}${url.pathname}`;
+    const accept = manifestTypes.join(', ');
+    try {
+      const credentials = await access.credentials?.();
+      const given = credentials && 'token' in credentials ? `Bearer ${credentials.token}` : undefined;
+      const response = await send(access, method, url, { accept, ...(given ? { authorization: given } : {}) });
+      if (response.status !== 401 || given !== undefined) return { response: checked(response, what), what };
+      await discard(response);
+      const authorization = await meetChallenge(access, response, repository, credentials, send);
+      if (authorization === undefined) return { response, what };
+      return { response: checked(await send(access, method, url, { accept, authorization }), what), what };
+    } catch (error) {
+      throw explained(error, what);
+    }
+  }
+
+  async function head(access: RegistryAccess, repository: string, tag: string): Promise<Resolution> {
+    const path = `${repository}/manifests/${encodeURIComponent(tag)}`;
+    const { response, what } = await ask(access, repository, 'HEAD', path);
+    return resolution(response, what);
+  }
+
+  return {
+    resolve: (access, repository, tag, settleMs = 0) => {
+      const key = `${access.url} ${repository} ${tag}`;
+      if (questions.size > 1_000) for (const [old, { isOver }] of questions) if (isOver()) questions.delete(old);
+      const question = questions.get(key) ?? createQuestion();
+      questions.set(key, question);
+      return question.ask(() => head(access, repository, tag), settleMs);
+    },
+    async tags(access, repository) {
+      const tags: string[] = [];
+      let path: string | undefined = `${repository}/tags/list?n=1000`;
+      for (let page = 0; path !== undefined; page += 1) {
+        const asked: Awaited<ReturnType<typeof ask>> = await ask(access, repository, 'GET', path);
+        const { response, what } = asked;
+        if ([401, 403, 404].includes(response.status)) {
+          await discard(response);
+          return undefined;
+        }
+        if (response.status !== 200) throw failure('Unavailable', `${what}: HTTP ${response.status}`);
+        if (page >= maxPages) throw failure('Unavailable', `${what}: more than ${maxPages} pages of tags`);
+        const list = TagList.safeParse(await json(response, what));
+        if (!list.success) throw failure('Unavailable', `${what}: the answer is no list of tags`);
+        tags.push(...(list.data.tags ?? []).filter(isTag));
+        path = nextPage(response, new URL(access.url));
+      }
+      return tags;
+    },
+  };
+}
+
+const cure = 'if the registry really is there, set registry.private of its receiver';
+
+/**
+ * One tag that several may ask for. A question is put at most once in a while; whoever comes meanwhile waits for the
+ * next time, and never gets an answer that is older than their question.
+ */
+interface Question {
+  ask(put: () => Promise<Resolution>, settleMs: number): Promise<Resolution>;
+  readonly isOver: () => boolean;
+}
+
+function createQuestion(): Question {
+  let putAt = -Infinity;
+  let next: Promise<Resolution> | undefined;
+  return {
+    isOver: () => next === undefined && performance.now() - putAt > 600_000,
+    ask(put, settleMs) {
+      if (next) return next;
+      const waitMs = Math.min(settleMs, 10_000) - (performance.now() - putAt);
+      const now = () => {
+        putAt = performance.now();
+        next = undefined;
+        return put();
+      };
+      if (waitMs <= 0) return now();
+      next = sleep(waitMs).then(now);
+      return next;
+    },
+  };
 }
 
 function resolution(response: Response, what: string): Resolution {
   // Many registries say 401 or 403 for what is not there, so that nobody can find out what is.
-  if ([401, 403, 404].includes(response.status)) return { missing: `${what}: HTTP ${response.status}` };
-  if (response.status !== 200) throw failure('Unavailable', `${what}: HTTP ${response.status}`);
+  const missing = `${what}: HTTP ${response.status}`;
+  if ([401, 403].includes(response.status)) return { missing, denied: true };
+  if (response.status === 404) return { missing };
+  if (response.status !== 200) throw failure('Unavailable', missing);
   const digest = response.headers.get('docker-content-digest') ?? '';
   if (!isDigest(digest)) throw failure('Unavailable', `${what}: the answer has no Docker-Content-Digest`);
   const mediaType = response.headers.get('content-type')?.split(';')[0]?.trim();
   return { digest, ...(mediaType ? { mediaType } : {}) };
 }
+
+/** The response, unless it says to come again later. */
+function checked(response: Response, what: string): Response {
+  if (response.status !== 429) return response;
+  const seconds = Number(response.headers.get('retry-after') ?? 'NaN');
+  const retryAfterMs = Number.isFinite(seconds) ? Math.min(Math.max(seconds, 1), 900) * 1000 : undefined;
+  throw failure('Unavailable', `${what}: HTTP 429, too many requests`, undefined, { retryAfterMs });
+}
+
+type Send = (access: RegistryAccess, method: 'GET', url: URL, headers: Record<string, string>) => Promise<Response>;
 
 /** What to send as `Authorization` after a 401, or undefined when the challenge cannot be met. */
 async function meetChallenge(
@@ -83,7 +223,7 @@ async function meetChallenge(
   response: Response,
   repository: string,
   credentials: Credentials | undefined,
-  dispatcher: Dispatcher | undefined,
+  send: Send,
 ): Promise<string | undefined> {
   const challenge = response.headers.get('www-authenticate') ?? '';
   const basic =
@@ -97,16 +237,14 @@ async function meetChallenge(
   const service = /service="([^"]*)"/i.exec(challenge)?.[1];
   if (service) realm.searchParams.set('service', service);
   realm.searchParams.set('scope', `repository:${repository}:pull`);
-  const answer = await fetch(realm, {
-    headers: basic === undefined ? {} : { authorization: basic },
-    redirect: 'manual',
-    signal: AbortSignal.timeout(10_000),
-    dispatcher,
-  });
+  const answer = await send(access, 'GET', realm, basic === undefined ? {} : { authorization: basic });
   const where = `GET ${realm.origin}${realm.pathname}`;
-  if ([401, 403].includes(answer.status)) return undefined;
-  if (answer.status !== 200) throw failure('Unavailable', `${where}: HTTP ${answer.status}`);
-  const token = Token.safeParse(JSON.parse(await limited(answer, where)));
+  if ([401, 403].includes(answer.status)) {
+    await discard(answer);
+    return undefined;
+  }
+  if (checked(answer, where).status !== 200) throw failure('Unavailable', `${where}: HTTP ${answer.status}`);
+  const token = Token.safeParse(await json(answer, where));
   const text = token.data?.token ?? token.data?.access_token;
   if (!text) throw failure('Unavailable', `${where}: the answer has no token`);
   return `Bearer ${text}`;
@@ -126,18 +264,44 @@ function tokenUrl(access: RegistryAccess, realm: string): URL {
   );
 }
 
+/** The path, below `/v2/`, of the next page, if there is one and it is on the same server. */
+function nextPage(response: Response, registry: URL): string | undefined {
+  const link = /<([^>]+)>\s*;\s*rel="?next"?/i.exec(response.headers.get('link') ?? '')?.[1];
+  const url = link === undefined ? null : URL.parse(link, registry.href);
+  if (!url || url.host !== registry.host) return undefined;
+  const path = url.pathname.split('/v2/').slice(1).join('/v2/');
+  return path === '' ? undefined : path + url.search;
+}
+
+async function json(response: Response, what: string): Promise<unknown> {
+  try {
+    return JSON.parse(await limited(response, what));
+  } catch (error) {
+    throw failureType(error) ? error : failure('Unavailable', `${what}: the answer is not JSON`, error);
+  }
+}
+
 async function limited(response: Response, what: string): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of response.body ?? []) {
     chunks.push(chunk as Uint8Array);
     size += (chunk as Uint8Array).length;
-    if (size > 1024 * 1024) throw failure('Unavailable', `${what}: the answer is longer than 1 MiB`);
+    if (size > maxBytes) throw failure('Unavailable', `${what}: the answer is longer than 1 MiB`);
   }
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function causeOf(error: unknown): string {
+/** An answer that is not read would keep its connection. */
+async function discard(response: Response): Promise<void> {
+  await response.body?.cancel();
+}
+
+/** What went wrong, as a failure of ours; one from underneath, such as a refused address, is told as it is. */
+function explained(error: unknown, what: string): unknown {
+  if (failureType(error)) return error;
   const cause = error instanceof Error ? error.cause : undefined;
-  return cause instanceof Error ? `${messageOf(error)}: ${messageOf(cause)}` : messageOf(error);
+  if (failureType(cause)) return cause;
+  const reason = cause instanceof Error ? `${messageOf(error)}: ${messageOf(cause)}` : messageOf(error);
+  return failure('Unavailable', `${what}: ${reason}`, error);
 }

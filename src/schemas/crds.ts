@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { AlertProviderSpec } from './alert-provider.ts';
 import { CanarySpec } from './canary.ts';
 import { CanaryStatus } from './canary-status.ts';
+import { ImageTriggerSpec, ImageTriggerStatus } from './image-trigger.ts';
 import { MetricTemplateSpec } from './metric-template.ts';
 
 /** A CustomResourceDefinition, ready to be written as YAML. */
@@ -13,6 +14,9 @@ export interface Crd {
 }
 
 interface Kind {
+  /** `flagger.app` and `v1beta1`, as Flagger has them, if not said. */
+  readonly group?: string;
+  readonly version?: string;
   readonly kind: string;
   readonly plural: string;
   readonly description: string;
@@ -66,22 +70,41 @@ const kinds: readonly Kind[] = [
     spec: AlertProviderSpec,
     columns: [{ name: 'Type', type: 'string', jsonPath: '.spec.type' }],
   },
+  {
+    group: 'serin.dev',
+    version: 'v1alpha1',
+    kind: 'ImageTrigger',
+    plural: 'imagetriggers',
+    description: 'Which images of a Canary follow which tags.',
+    spec: ImageTriggerSpec,
+    status: ImageTriggerStatus,
+    columns: [
+      { name: 'Canary', type: 'string', jsonPath: '.spec.canaryRef.name' },
+      { name: 'Suspended', type: 'boolean', jsonPath: '.spec.suspend' },
+      {
+        name: 'Conflict',
+        type: 'string',
+        jsonPath: '.status.conditions[?(@.type=="GitOpsConflict")].status',
+        priority: 1,
+      },
+    ],
+  },
 ];
 
 /**
- * The three CRDs. They take all that Flagger's take and keep all that Flagger's keep: a rule that is stricter would
+ * The CRDs. Those of Flagger take all that Flagger's take and keep all that Flagger's keep: a rule that is stricter would
  * lock people out of objects that are stored already, so it lives in `validate` instead.
  */
 export const crds: readonly Crd[] = kinds.map((kind) => ({
   apiVersion: 'apiextensions.k8s.io/v1',
   kind: 'CustomResourceDefinition',
   metadata: {
-    name: `${kind.plural}.flagger.app`,
+    name: `${kind.plural}.${kind.group ?? 'flagger.app'}`,
     // Without it, removing the chart would remove every Canary and what they own.
     annotations: { 'helm.sh/resource-policy': 'keep' },
   },
   spec: {
-    group: 'flagger.app',
+    group: kind.group ?? 'flagger.app',
     names: {
       kind: kind.kind,
       listKind: `${kind.kind}List`,
@@ -92,7 +115,7 @@ export const crds: readonly Crd[] = kinds.map((kind) => ({
     scope: 'Namespaced',
     versions: [
       {
-        name: 'v1beta1',
+        name: kind.version ?? 'v1beta1',
         served: true,
         storage: true,
         subresources: { status: {} },
@@ -103,8 +126,8 @@ export const crds: readonly Crd[] = kinds.map((kind) => ({
   },
 }));
 
-/** No field of the root is required: Flagger's CRD stores a Canary without a spec, and so must this. */
-function rootSchema({ description, spec, status }: Kind): object {
+/** Of Flagger's kinds no field of the root is required: its CRD stores a Canary without a spec, and so must this. */
+function rootSchema({ description, spec, status, group }: Kind): object {
   return {
     description,
     type: 'object',
@@ -112,18 +135,27 @@ function rootSchema({ description, spec, status }: Kind): object {
       apiVersion: { type: 'string' },
       kind: { type: 'string' },
       metadata: { type: 'object' },
-      spec: structural(spec),
-      ...(status && { status: structural(status) }),
+      spec: structural(spec, group === undefined),
+      ...(status && { status: structural(status, group === undefined) }),
     },
+    ...(group === undefined ? {} : { required: ['spec'] }),
   };
 }
 
-/** A schema as Kubernetes wants it: every type once, no references, and no closed objects. */
-function structural(schema: z.ZodType): object {
+/**
+ * A schema as Kubernetes wants it: every type once, no references, and no closed objects.
+ *
+ * @param withDefaults whether the API server stores defaults, as Flagger's does for some fields. Stored ones stay what
+ * they were when a later version has better ones, so kinds of our own leave them to the code.
+ */
+function structural(schema: z.ZodType, withDefaults: boolean): object {
   const { $schema: _, ...json } = z.toJSONSchema(schema, {
     target: 'openapi-3.0',
     io: 'input', // the other side would require every field that has a default
-    override: ({ jsonSchema }) => simplify(jsonSchema as Record<string, unknown>),
+    override: ({ jsonSchema }) => {
+      simplify(jsonSchema);
+      if (!withDefaults) delete jsonSchema.default;
+    },
   }) as Record<string, unknown>;
   return json;
 }

@@ -2,7 +2,9 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { allows, loadReceivers } from './receivers.ts';
+import { allows } from '../images/binding.ts';
+import type { Call } from './credentials/credential.ts';
+import { loadReceivers, type Receiver } from './receivers.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'receivers-'));
 
@@ -21,17 +23,29 @@ const demo = {
   namespaces: ['shop'],
 };
 
+/** Whether a receiver lets a call with this bearer token in. */
+async function lets(receiver: Receiver | undefined, token: string): Promise<boolean> {
+  const call: Call = {
+    raw: Buffer.from(''),
+    rawHeaders: ['Authorization', `Bearer ${token}`],
+    query: new URLSearchParams(),
+  };
+  return 'trust' in (await receiver!.credential.check(call));
+}
+
 describe('the receivers file', () => {
   it('needs few fields; the rest has defaults', async () => {
-    const [receiver] = await loadReceivers(file('demo.json', [demo]), {
-      DEMO_TOKENS: 'first-token-of-two, second-token-of-two',
-    });
+    const env = { DEMO_TOKENS: 'first-token-of-two, second-token-of-two' };
+    const [receiver] = await loadReceivers(file('demo.json', [demo]), { env });
     expect(receiver).toMatchObject({
       host: 'registry.example.com:5000',
       settleMs: 5_000,
       registry: { url: 'https://registry.example.com:5000', authHosts: [] },
     });
-    expect(await receiver!.tokens()).toEqual(['first-token-of-two', 'second-token-of-two']);
+    expect(await lets(receiver, 'first-token-of-two')).toBe(true);
+    expect(await lets(receiver, 'second-token-of-two')).toBe(true);
+    expect(await lets(receiver, 'first-token-of-three')).toBe(false);
+    expect(await receiver!.address()).toBe('/hooks/v1/demo');
   });
 
   it('reads secrets from files each time, so that a rotated one counts at once', async () => {
@@ -39,14 +53,17 @@ describe('the receivers file', () => {
     const password = file('password', 'hunter2\n');
     const { tokensEnv: _, ...rest } = demo;
     const registry = { url: 'http://127.0.0.1:5000', username: 'bot', passwordFile: password };
-    const [receiver] = await loadReceivers(file('files.json', [{ ...rest, tokensFile: tokens, registry }]), {});
+    const [receiver] = await loadReceivers(file('files.json', [{ ...rest, tokensFile: tokens, registry }]), {
+      env: {},
+    });
     expect(await receiver!.registry.credentials!()).toEqual({ username: 'bot', password: 'hunter2' });
     writeFileSync(tokens, 'the-new-token-0000\nthe-old-token-0000\n');
-    expect(await receiver!.tokens()).toEqual(['the-new-token-0000', 'the-old-token-0000']);
+    expect(await lets(receiver, 'the-new-token-0000')).toBe(true);
+    expect(await lets(receiver, 'the-old-token-0000')).toBe(true);
   });
 
   it('Docker Hub is asked where it lives', async () => {
-    const [receiver] = await loadReceivers(file('hub.json', [{ ...demo, host: 'index.docker.io' }]), {});
+    const [receiver] = await loadReceivers(file('hub.json', [{ ...demo, host: 'index.docker.io' }]), { env: {} });
     expect(receiver).toMatchObject({
       host: 'docker.io',
       registry: { url: 'https://registry-1.docker.io', authHosts: ['auth.docker.io'] },
@@ -64,9 +81,18 @@ describe('the receivers file', () => {
     ${{ token: 'oops' }}                     | ${/token/}
     ${{ registry: { url: 'ftp://x' } }}      | ${/url/}
     ${{ registry: { url: 'http://a:b@c' } }} | ${/must not carry a password/}
+    ${{ auth: { scheme: 'capability' } }}    | ${/auth.scheme capability is nothing its sender can do; use bearer, basic, header/}
+    ${{ auth: { scheme: 'basic' } }}         | ${/auth.username is missing/}
+    ${{ auth: { scheme: 'magic' } }}         | ${/scheme/}
+    ${{ options: { a: 1 } }}                 | ${/has none/}
+    ${{ type: 'nexus' }}                     | ${/repositories/}
+    ${{ type: 'ghcr' }}                      | ${/tells of ghcr.io only/}
+    ${{ type: 'gar' }}                       | ${/auth.claims.email is missing/}
+    ${{ type: 'aliyun-eventbridge' }}        | ${/auth.url is missing/}
+    ${{ allowPayloadDigest: true }}          | ${/allowPayloadDigest/}
   `('with $change is refused with the field', async ({ change, problem }) => {
     const path = file('bad.json', [{ ...demo, ...(change as object) }]);
-    await expect(loadReceivers(path, {})).rejects.toMatchObject({
+    await expect(loadReceivers(path, { env: {} })).rejects.toMatchObject({
       type: 'InvalidSpec',
       message: expect.stringMatching(problem as RegExp),
     });
@@ -75,18 +101,45 @@ describe('the receivers file', () => {
   it('is refused when it is no JSON, not there, or names a receiver twice', async () => {
     await expect(loadReceivers(file('text.json', 'demo'))).rejects.toMatchObject({ type: 'InvalidSpec' });
     await expect(loadReceivers(join(folder, 'none.json'))).rejects.toThrow(/none\.json/);
-    await expect(loadReceivers(file('twice.json', [demo, demo]), {})).rejects.toThrow(/two receivers named demo/);
+    await expect(loadReceivers(file('twice.json', [demo, demo]), { env: {} })).rejects.toThrow(
+      /two receivers named demo/,
+    );
   });
 
   it('a missing, empty or short token lets nobody in', async () => {
     const path = file('short.json', [demo]);
-    const tokens = async (env: Record<string, string>) => (await loadReceivers(path, env))[0]!.tokens();
+    const tokens = async (env: Record<string, string>) => lets((await loadReceivers(path, { env }))[0], 'short');
     await expect(tokens({})).rejects.toMatchObject({
       type: 'Unauthorized',
       message: expect.stringContaining('DEMO_TOKENS'),
     });
     await expect(tokens({ DEMO_TOKENS: ' ' })).rejects.toThrow(/has no token/);
     await expect(tokens({ DEMO_TOKENS: 'short' })).rejects.toThrow(/at least 16 characters/);
+  });
+
+  it('a sender that can only be given an address is given a secret one, and another when it leaks', async () => {
+    const hub = {
+      ...{ name: 'hub', type: 'dockerhub', tokensEnv: 'KEY', repositories: ['acme/*'], namespaces: ['shop'] },
+    };
+    const env = { KEY: 'a-key-for-secret-addresses-0001' };
+    const [one, two] = await loadReceivers(
+      file('addresses.json', [hub, { ...hub, name: 'hub2', auth: { generation: 2, acceptPrevious: true } }]),
+      { env },
+    );
+    const [before] = await loadReceivers(file('before.json', [{ ...hub, name: 'hub2' }]), { env });
+    const call = (address: string): Call => ({
+      raw: Buffer.from(''),
+      rawHeaders: [],
+      query: new URLSearchParams(),
+      pathToken: address.split('/').at(-1)!,
+    });
+    const addresses = await Promise.all([one!.address(), two!.address(), before!.address()]);
+    for (const address of addresses) expect(address).toMatch(/^\/hooks\/v1\/hub2?\/[A-Za-z0-9_-]{43}$/);
+    expect(new Set(addresses).size).toBe(3);
+    expect(await two!.credential.check(call(addresses[1]))).toEqual({ trust: 'capability-url' });
+    expect(await two!.credential.check(call(addresses[2]))).toEqual({ trust: 'capability-url' });
+    expect(await two!.credential.check(call(addresses[0]))).toEqual({ refused: 'address' });
+    expect(await before!.credential.check(call(addresses[1]))).toEqual({ refused: 'address' });
   });
 
   it.each`

@@ -1,10 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { createHttp, type Http } from '../clients/http.ts';
 import { failure } from '../errors.ts';
+import { authHostsOf } from '../images/aliases.ts';
+import type { RegistryBinding } from '../images/binding.ts';
 import { canonicalHost } from '../images/reference.ts';
-import { readJsonFile } from '../json-file.ts';
 import type { Credentials, RegistryAccess } from '../images/registry.ts';
+import { readJsonFile } from '../json-file.ts';
+import { Auth, credentialOf, hasSecretAddress } from './credentials/index.ts';
+import { capabilityToken } from './credentials/capability.ts';
+import type { Credential } from './credentials/credential.ts';
 import { triggers } from './index.ts';
+import type { Trigger } from './trigger.ts';
 
 const Host = z.string().transform((text, context) => {
   const host = canonicalHost(text);
@@ -12,6 +19,9 @@ const Host = z.string().transform((text, context) => {
   context.addIssue({ code: 'custom', message: `"${text}" is not a registry host such as registry.example.com:5000` });
   return z.NEVER;
 });
+
+/** `host[/path]` in canonical spelling. */
+const Prefix = z.string().regex(/^[a-z0-9.-]+(?::[0-9]+)?(?:\/[a-z0-9._-]+)*$/, 'host[:port][/path], in lower case');
 
 const Registry = z
   .strictObject({
@@ -25,6 +35,10 @@ const Registry = z
     /** Hosts besides the registry's own that may hand out tokens. */
     authHosts: z.array(z.string()).default([]),
     caFile: z.string().optional(),
+    /** It has an address in a private network; otherwise a name that leads into one is not followed. */
+    private: z.boolean().default(false),
+    /** Most requests a second. */
+    perSecond: z.number().positive().max(1_000).default(10),
   })
   .refine((registry) => !registry.url || !URL.parse(registry.url)?.password, 'url must not carry a password');
 
@@ -34,12 +48,25 @@ const ReceiverConfig = z
     name: z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'lower-case letters, digits and "-", up to 63'),
     type: z.string().refine((type) => triggers.has(type), `not one of ${[...triggers.keys()].join(', ')}`),
     /** The registry as pod templates name it. */
-    host: Host,
+    host: Host.optional(),
     /** Other names of the same registry in pod templates. */
     hostAliases: z.array(Host).default([]),
-    /** Accepted bearer tokens, one a line; several allow for rotation. */
+    /** Copies of the registry whose images count as its own: how their references begin, and what that stands for. */
+    mirrors: z.array(z.strictObject({ from: Prefix, to: Prefix })).default([]),
+    auth: Auth.prefault({}),
+    /** What this kind of sender needs beside. */
+    options: z.unknown().optional(),
+    /** Where the CloudEvents handshake may come from. */
+    origins: z.array(z.string().min(1).max(255)).default([]),
+    /** It is no more, on purpose: callers hear 410. */
+    retired: z.boolean().default(false),
+    /** Most calls a second. */
+    perSecond: z.number().positive().max(10_000).default(50),
+    /** A registry that does not answer for two minutes: take the digest that a signed message names. */
+    allowPayloadDigest: z.boolean().default(false),
+    /** Secrets of the sender, one a line; several allow for rotation. */
     tokensFile: z.string().optional(),
-    /** Environment variable with accepted tokens, separated by commas or blanks. */
+    /** Environment variable with such secrets, separated by line breaks or, where none holds one, by commas or blanks. */
     tokensEnv: z.string().optional(),
     /** Repositories whose pushes count; `*` stays within a path segment, `**` does not. */
     repositories: z.array(z.string().regex(/^[a-z0-9._*/-]+$/, 'a path such as shop/* or **')).min(1),
@@ -49,22 +76,48 @@ const ReceiverConfig = z
     settleSeconds: z.number().min(0).max(600).default(5),
     registry: Registry.prefault({}),
   })
-  .refine((receiver) => receiver.tokensFile || receiver.tokensEnv, 'needs tokensFile or tokensEnv');
-type ReceiverConfig = z.infer<typeof ReceiverConfig>;
+  .superRefine((receiver, context) => {
+    const trigger = triggers.get(receiver.type);
+    if (!trigger) return;
+    const problem = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message });
+    if (receiver.host === undefined && trigger.host === undefined) problem('host', 'is missing');
+    if (receiver.host !== undefined && trigger.host !== undefined && receiver.host !== trigger.host)
+      problem('host', `a sender of type ${receiver.type} tells of ${trigger.host} only; leave it out`);
+    const scheme = schemeOf(receiver);
+    const keyless = scheme === 'none' || (scheme === 'oidc' && !receiver.auth.capability);
+    if (!keyless && !receiver.tokensFile && !receiver.tokensEnv) problem('tokensFile', 'needs tokensFile or tokensEnv');
+    if (receiver.allowPayloadDigest && !['signature', 'timed-signature', 'eventbridge', 'oidc'].includes(scheme))
+      problem('allowPayloadDigest', 'is for senders that sign what they say');
+    if (!trigger.options && receiver.options !== undefined)
+      problem('options', `a sender of type ${receiver.type} has none`);
+  });
+type ReceiverConfig = z.output<typeof ReceiverConfig>;
 
-/** An address that a container registry calls, and what it may cause. */
-export interface Receiver {
-  readonly name: string;
+function schemeOf({ type, auth }: { readonly type: string; readonly auth: Auth }): string {
+  return auth.scheme ?? triggers.get(type)?.credentials[0].scheme ?? '';
+}
+
+/** An address that a container registry calls, and what it may cause. Its `host` is what counts, not a payload's. */
+export interface Receiver extends RegistryBinding {
   readonly type: string;
-  /** Canonical; what a payload says about its host is not believed. */
-  readonly host: string;
-  readonly hostAliases: readonly string[];
-  readonly repositories: readonly string[];
-  readonly namespaces: readonly string[];
-  readonly settleMs: number;
-  /** Accepted tokens now. @throws `Unauthorized` when there is none, or one is too short to be a secret */
-  readonly tokens: () => Promise<readonly string[]>;
-  readonly registry: RegistryAccess;
+  readonly credential: Credential;
+  /** The last part of its address is a secret. */
+  readonly secretAddress: boolean;
+  readonly options: unknown;
+  readonly origins: readonly string[];
+  readonly retired: boolean;
+  readonly perSecond: number;
+  readonly allowPayloadDigest: boolean;
+  /** The address that is told to the sender, as a path. @throws `Unauthorized` without a usable secret */
+  readonly address: () => Promise<string>;
+}
+
+export interface LoadOptions {
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Where keys and certificates of senders come from. */
+  readonly http?: Http;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
 }
 
 /**
@@ -73,48 +126,67 @@ export interface Receiver {
  *
  * @throws `InvalidSpec` naming the entry and field
  */
-export async function loadReceivers(
-  path: string,
-  env: Readonly<Record<string, string | undefined>> = process.env,
-): Promise<readonly Receiver[]> {
+export async function loadReceivers(path: string, options: LoadOptions = {}): Promise<readonly Receiver[]> {
+  const { env = process.env, http = createHttp(), now = Date.now } = options;
   const configs = await readJsonFile('receivers file', path, z.array(ReceiverConfig));
   const names = configs.map((receiver) => receiver.name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw failure('InvalidSpec', `receivers file ${path} has two receivers named ${twice}`);
-  return Promise.all(configs.map((config) => receiverOf(config, env)));
+  return Promise.all(configs.map((config) => receiverOf(config, { env, http, now })));
 }
 
-/** Whether a path is on an allow-list of globs. */
-export function allows(globs: readonly string[], repository: string): boolean {
-  return globs.some((glob) => matches(glob.split('/'), repository.split('/')));
-}
-
-async function receiverOf(
-  config: ReceiverConfig,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<Receiver> {
-  const { registry, settleSeconds, tokensFile, tokensEnv, ...rest } = config;
-  const ca = registry.caFile === undefined ? undefined : await readFile(registry.caFile, 'utf8');
+async function receiverOf(config: ReceiverConfig, { env, http, now }: Required<LoadOptions>): Promise<Receiver> {
+  const { registry, settleSeconds, tokensFile, tokensEnv, auth, name, type, ...rest } = config;
+  const trigger = triggers.get(type)!;
+  const host = config.host ?? trigger.host!;
+  const secrets = async () => {
+    const text = await secret(tokensFile, tokensEnv, env);
+    // The value of a header may have blanks in it; a token has none.
+    const separators = schemeOf(config) === 'header' ? /\r?\n/ : /[\s,]+/;
+    const found = text.split(separators).filter((token) => token.trim() !== '');
+    if (found.length === 0) throw failure('Unauthorized', `receiver ${name} has no token`);
+    if (found.some((token) => token.length < 16))
+      throw failure('Unauthorized', `receiver ${name}: a token needs at least 16 characters, better 43 random ones`);
+    return found;
+  };
+  const secretAddress = hasSecretAddress(trigger.credentials, auth);
   return {
     ...rest,
+    name,
+    type,
+    host,
+    options: optionsOf(trigger, config),
+    credential: credentialOf(trigger.credentials, auth, { receiver: name, secrets, http, now }),
+    secretAddress,
+    address: async () => {
+      const [key = ''] = secretAddress ? await secrets() : [];
+      return `/hooks/v1/${name}${secretAddress ? `/${capabilityToken(key, name, auth.generation)}` : ''}`;
+    },
     settleMs: settleSeconds * 1000,
-    tokens: async () => {
-      const text = await secret(tokensFile, tokensEnv, env);
-      const tokens = text.split(/[\s,]+/).filter((token) => token !== '');
-      if (tokens.length === 0) throw failure('Unauthorized', `receiver ${config.name} has no token`);
-      if (tokens.some((token) => token.length < 16))
-        throw failure(
-          'Unauthorized',
-          `receiver ${config.name}: a token needs at least 16 characters, better 43 random ones`,
-        );
-      return tokens;
-    },
-    registry: {
-      url: registry.url ?? `https://${config.host === 'docker.io' ? 'registry-1.docker.io' : config.host}`,
-      authHosts: config.host === 'docker.io' ? ['auth.docker.io', ...registry.authHosts] : registry.authHosts,
-      ...(ca === undefined ? {} : { ca }),
-      ...credentialsOf(registry, env),
-    },
+    registry: await accessOf(host, registry, env),
+  };
+}
+
+function optionsOf({ options: schema }: Trigger, { name, options }: ReceiverConfig): unknown {
+  if (!schema) return {};
+  const parsed = schema.safeParse(options);
+  if (parsed.success) return parsed.data;
+  throw failure('InvalidSpec', `receiver ${name}: options are not usable:\n${z.prettifyError(parsed.error)}`);
+}
+
+async function accessOf(
+  host: string,
+  config: ReceiverConfig['registry'],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<RegistryAccess> {
+  const ca = config.caFile === undefined ? undefined : await readFile(config.caFile, 'utf8');
+  return {
+    url: config.url ?? `https://${host === 'docker.io' ? 'registry-1.docker.io' : host}`,
+    authHosts: [...authHostsOf(host), ...config.authHosts],
+    private: config.private,
+    perSecond: config.perSecond,
+    ...(ca === undefined ? {} : { ca }),
+    ...credentialsOf(config, env),
   };
 }
 
@@ -143,17 +215,4 @@ async function secret(
   } catch (error) {
     throw failure('Unauthorized', `cannot read the secret in ${file}`, error);
   }
-}
-
-function matches(glob: readonly string[], path: readonly string[]): boolean {
-  const [first, ...rest] = glob;
-  if (first === undefined) return path.length === 0;
-  if (first === '**') return path.some((_, index) => matches(rest, path.slice(index + 1))) || matches(rest, path);
-  const [segment, ...others] = path;
-  if (segment === undefined) return false;
-  const pattern = first
-    .split('*')
-    .map((part) => part.replace(/[.]/g, '\\.'))
-    .join('.*');
-  return new RegExp(`^${pattern}$`).test(segment) && matches(rest, others);
 }

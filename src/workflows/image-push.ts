@@ -1,16 +1,23 @@
-import { isCancellation, log, proxyActivities, sleep } from '@temporalio/workflow';
+import { ApplicationFailure, isCancellation, log, proxyActivities, sleep } from '@temporalio/workflow';
 import { messageOf, nonRetryableTypes } from '../errors.ts';
 import type { CanaryRef } from '../activities/contract.ts';
-import type { ImageActivities, ImageWritten } from '../activities/images-contract.ts';
+import type { ImageActivities, ImageChange, ImageWritten } from '../activities/images/contract.ts';
+
+/** How far the sender of a push is believed, from a signature down to anybody's word. */
+export type Trust = 'signed' | 'oidc' | 'shared-secret' | 'capability-url' | 'none';
 
 /** A pushed tag, as the receiver accepted it. A hint: the registry is asked what the tag means now. */
 export interface ImagePush {
   /** Name of the receiver; its configuration says how the registry is reached and which namespaces it may change. */
   readonly receiver: string;
-  /** Kind of trigger, such as `distribution`. */
+  /** Kind of trigger, such as `distribution`; `poll` for what was found without one. */
   readonly source: string;
+  /** Absent in pushes of earlier versions. */
+  readonly trust?: Trust;
   /** Stable across redeliveries of one occurrence. */
   readonly eventId: string;
+  /** Where the id is from: the sender, or a hash of what happened. */
+  readonly eventIdKind?: 'source' | 'derived';
   /** Canonical registry host, from the receiver's configuration. */
   readonly host: string;
   readonly repository: string;
@@ -20,6 +27,10 @@ export interface ImagePush {
   readonly occurredAt?: string;
   /** Display only. */
   readonly actor?: string;
+  /** The sender names one tag of a push that may have set several. */
+  readonly oneOfMany?: boolean;
+  /** The sender signs what it says, and its digest may be taken when the registry does not answer. */
+  readonly digestIsSigned?: boolean;
 }
 
 export interface ImagePushOptions {
@@ -39,11 +50,18 @@ export interface ImagePushResult {
   readonly targets: readonly (ImageWritten & { readonly canary: string })[];
 }
 
-const { resolveImage, findTargets } = proxyActivities<ImageActivities>({
+const { resolveImage, findTargets, seekImages } = proxyActivities<ImageActivities>({
   startToCloseTimeout: '1m',
-  // A registry that is down decides nothing: the payload's digest is never taken instead.
+  // A registry that is down decides nothing: the payload's digest is not taken instead.
   scheduleToCloseTimeout: '1d',
   retry: { initialInterval: '1s', maximumInterval: '1m', nonRetryableErrorTypes: [...nonRetryableTypes] },
+});
+
+/** For senders that sign what they say, if their receiver allows it: they are believed when the registry stays silent. */
+const impatient = proxyActivities<ImageActivities>({
+  startToCloseTimeout: '1m',
+  scheduleToCloseTimeout: '2m',
+  retry: { initialInterval: '1s', maximumInterval: '15s', nonRetryableErrorTypes: [...nonRetryableTypes] },
 });
 
 const { writeImage } = proxyActivities<ImageActivities>({
@@ -61,16 +79,32 @@ export async function imagePush(push: ImagePush, options: ImagePushOptions = {})
   const image = `${push.host}/${push.repository}:${push.tag}`;
   if (settleMs > 0) await sleep(settleMs, { summary: 'other tags of the same build may follow' });
 
-  const resolution = await resolve(push, patienceMs);
-  if ('missing' in resolution) return { image, reason: resolution.missing, targets: [] };
-  const { digest } = resolution;
+  // Nobody's word names a tag: such a call is worth a look at the registry, and no more.
+  const isHint = push.trust === 'none';
+  const resolution = isHint ? undefined : await resolve(push, patienceMs);
+  // What an event does not name may have been pushed along with what it does.
+  const looksFurther = isHint || push.oneOfMany === true;
+  if (resolution && 'missing' in resolution && !looksFurther) return { image, reason: resolution.missing, targets: [] };
+  const digest = resolution && 'digest' in resolution ? resolution.digest : undefined;
 
   const canaries = await findTargets.executeWithOptions({ summary: `Canaries that follow ${image}` }, [push]);
-  const targets: ImagePushResult['targets'][number][] = [];
+  const results: Written[] = [];
+  const bring = async (canary: CanaryRef) => {
+    const first = digest === undefined ? undefined : await write(canary, { push, digest });
+    if (first !== undefined && (!looksFurther || first.result.outcome !== 'unchanged')) return [first];
+    const others = looksFurther ? await lookFurther(canary, push) : [];
+    return others.length > 0 || first === undefined ? others : [first];
+  };
   // A few at a time: a base image may be everywhere.
   for (let next = 0; next < canaries.length; next += 10)
-    targets.push(...(await Promise.all(canaries.slice(next, next + 10).map((canary) => write(canary, push, digest)))));
-  return { image, digest, ...(targets.length === 0 ? { reason: 'no Canary follows this repository' } : {}), targets };
+    results.push(...(await Promise.all(canaries.slice(next, next + 10).map(bring))).flat());
+  const targets = await settled(results);
+  return {
+    image,
+    ...(digest === undefined ? {} : { digest }),
+    ...(targets.length === 0 ? { reason: 'no Canary follows this repository' } : {}),
+    targets,
+  };
 }
 
 /**
@@ -84,23 +118,78 @@ async function resolve(
   const summary = `what does ${push.repository}:${push.tag} point to?`;
   const deadline = Date.now() + patienceMs;
   for (let delayMs = 1_000; ; delayMs = Math.min(delayMs * 2, 15_000)) {
-    const resolution = await resolveImage.executeWithOptions({ summary }, [push]);
+    const resolution = await askRegistry(push, summary);
     const expected = 'digest' in resolution && (push.digest === undefined || push.digest === resolution.digest);
     if (expected || Date.now() >= deadline) return resolution;
     await sleep(delayMs, { summary: 'the registry does not show this push yet' });
   }
 }
 
+async function askRegistry(push: ImagePush, summary: string): ReturnType<ImageActivities['resolveImage']> {
+  const { digest, digestIsSigned, trust } = push;
+  const isBelieved = digestIsSigned === true && (trust === 'signed' || trust === 'oidc');
+  if (!isBelieved || digest === undefined) return resolveImage.executeWithOptions({ summary }, [push]);
+  try {
+    return await impatient.resolveImage.executeWithOptions({ summary }, [push]);
+  } catch (error) {
+    if (isCancellation(error) || causeTypeOf(error) === 'InvalidSpec') throw error;
+    log.warn('the registry does not answer; the digest of the signed message is taken', { digest });
+    return { digest };
+  }
+}
+
+/** What else of a repository the policies of a Canary would take. */
+async function lookFurther(canary: CanaryRef, push: ImagePush): Promise<Written[]> {
+  const summary = `other tags of ${push.repository} for ${canary.namespace}/${canary.name}`;
+  const { changes } = await seekImages.executeWithOptions({ summary }, [canary, { push }]);
+  const results: Written[] = [];
+  for (const change of changes) results.push(await write(canary, change));
+  return results;
+}
+
+/** What became of a change so far. */
+interface Written {
+  readonly canary: CanaryRef;
+  readonly change: ImageChange;
+  readonly result: ImageWritten;
+}
+
 /** One target that cannot be written must not keep the others from their image. */
-async function write(canary: CanaryRef, push: ImagePush, digest: string): Promise<ImagePushResult['targets'][number]> {
+export async function write(canary: CanaryRef, change: ImageChange): Promise<Written> {
   const name = `${canary.namespace}/${canary.name}`;
+  const { push } = change;
   try {
     const summary = `${push.repository}:${push.tag} for ${name}`;
-    return { canary: name, ...(await writeImage.executeWithOptions({ summary }, [canary, { push, digest }])) };
+    return { canary, change, result: await writeImage.executeWithOptions({ summary }, [canary, change]) };
   } catch (error) {
     if (isCancellation(error)) throw error;
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
     log.warn('image not written', { canary: name, error: messageOf(cause) });
-    return { canary: name, outcome: 'failed', reason: messageOf(cause) };
+    return { canary, change, result: { outcome: 'failed', reason: messageOf(cause) } };
   }
+}
+
+/** Times between two looks whether a release is over that an image waits for, in milliseconds. */
+const waits = [5_000, 15_000, 30_000, 60_000];
+
+/** Longer than any release takes, and shorter than a history may get; what then still waits is found by a poll. */
+const maxLooks = 2_000;
+
+/** The outcomes, once what waits for the end of a release has had its turn. */
+export function settled(results: readonly Written[]): Promise<ImagePushResult['targets']> {
+  return Promise.all(
+    results.map(async ({ canary, change, result: first }) => {
+      let result = first;
+      for (let look = 0; result.outcome === 'queued' && look < maxLooks; look += 1) {
+        await sleep(waits[Math.min(look, waits.length - 1)]!, { summary: 'a release is in progress' });
+        ({ result } = await write(canary, { ...change, queued: true }));
+      }
+      return { canary: `${canary.namespace}/${canary.name}`, ...result };
+    }),
+  );
+}
+
+function causeTypeOf(error: unknown): string | undefined {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof ApplicationFailure ? (cause.type ?? undefined) : undefined;
 }

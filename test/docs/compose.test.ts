@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { tools } from '../../local/tools.ts';
-import { imageSettings } from '../../src/images/judge.ts';
+import { imageSettings } from '../../src/images/settings.ts';
 import { parseCanary } from '../../src/schemas/canary.ts';
 import { loadReceivers } from '../../src/triggers/receivers.ts';
 import { documentedVariables, objectsIn, read } from '../support/manifests.ts';
@@ -121,8 +121,8 @@ describe('a push to the laptop’s registry', () => {
     const objects = objectsIn('deploy/compose/demo.yaml');
     const canary = objects.find(({ kind }) => kind === 'Canary')!;
     expect(parseCanary(canary)).toHaveProperty('canary');
-    expect(imageSettings(canary.metadata.annotations ?? {})).toMatchObject({
-      settings: { policies: [{ container: 'podinfod' }] },
+    expect(imageSettings(canary)).toMatchObject({
+      settings: { policies: [{ slot: { kind: 'container', name: 'podinfod' } }] },
     });
     const { spec } = canary as unknown as { spec: { analysis: { webhooks: { url: string }[] } } };
     for (const { url } of spec.analysis.webhooks) expect(compose.services).toHaveProperty(new URL(url).hostname);

@@ -1,15 +1,23 @@
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { generateKeyPairSync, sign, type KeyPairKeyObjectResult } from 'node:crypto';
 
 /** A key and a certificate for 127.0.0.1 that no authority signed, valid for a day around now. PEM. */
 export function selfSigned(): { readonly key: string; readonly cert: string } {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const ecdsaWithSha256 = sequence(oid([0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]));
+  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return { key: pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), cert: certificateFor(pair) };
+}
+
+/** Such a certificate for a key of one's own. */
+export function certificateFor({ privateKey, publicKey }: KeyPairKeyObjectResult): string {
+  const isRsa = privateKey.asymmetricKeyType === 'rsa';
+  const algorithm = isRsa
+    ? sequence(oid([0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b]), der(0x05))
+    : sequence(oid([0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]));
   const name = sequence(der(0x31, sequence(oid([0x55, 0x04, 0x03]), der(0x0c, Buffer.from('127.0.0.1')))));
   const address = sequence(der(0x87, Buffer.from([127, 0, 0, 1])));
   const body = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))), // version 3
     der(0x02, Buffer.from([1])), // serial number
-    ecdsaWithSha256,
+    algorithm,
     name,
     sequence(time(Date.now() - 43_200_000), time(Date.now() + 43_200_000)),
     name,
@@ -17,11 +25,8 @@ export function selfSigned(): { readonly key: string; readonly cert: string } {
     der(0xa3, sequence(sequence(oid([0x55, 0x1d, 0x11]), der(0x04, address)))), // subject alternative name
   );
   const signature = der(0x03, Buffer.from([0]), sign('sha256', body, privateKey));
-  const certificate = sequence(body, ecdsaWithSha256, signature).toString('base64').replace(/.{64}/g, '$&\n');
-  return {
-    key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    cert: `-----BEGIN CERTIFICATE-----\n${certificate}\n-----END CERTIFICATE-----\n`,
-  };
+  const certificate = sequence(body, algorithm, signature).toString('base64').replace(/.{64}/g, '$&\n');
+  return `-----BEGIN CERTIFICATE-----\n${certificate}\n-----END CERTIFICATE-----\n`;
 }
 
 function der(tag: number, ...content: Buffer[]): Buffer {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
-import type { ImageActivities } from '../../src/activities/images-contract.ts';
+import type { ImageActivities } from '../../src/activities/images/contract.ts';
 import { failure } from '../../src/errors.ts';
 import type { imagePush, ImagePush, ImagePushOptions } from '../../src/workflows/image-push.ts';
 import { openBench, type Bench } from '../support/temporal.ts';
@@ -31,6 +31,9 @@ function world(answers: (string | undefined)[], targets: readonly string[] = ['c
     async resolveImage() {
       const digest = answers[Math.min(asked++, answers.length - 1)];
       return digest === undefined ? { missing: 'HEAD …: HTTP 404' } : { digest };
+    },
+    async seekImages() {
+      return { changes: [] };
     },
     async findTargets() {
       return targets.map((name) => ({ namespace: 'shop', name }));

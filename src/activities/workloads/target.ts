@@ -1,5 +1,5 @@
 import type { KubernetesObject } from '../../clients/kubernetes.ts';
-import { authorAnnotation } from '../../images/patch.ts';
+import { authorAnnotation } from '../../images/memory.ts';
 import type { Canary } from '../../schemas/canary.ts';
 
 /** Who made the revision that a target is at, as far as it says so. */

@@ -1,0 +1,199 @@
+import { resources, type Kubernetes, type KubernetesObject } from '../../clients/kubernetes.ts';
+import { failureType } from '../../errors.ts';
+import { gitOpsOwner, nudgeOf, type Nudge } from '../../images/gitops.ts';
+import { memoryOf, type ImageMemory } from '../../images/memory.ts';
+import { eventOf, memoryPatch } from '../../images/patch.ts';
+import { imageText, slotKey, templateOf } from '../../images/pods.ts';
+import { higherTag, type Candidate } from '../../images/policy.ts';
+import type { ContainerPolicy, ImageSettings } from '../../images/settings.ts';
+import type { ImagePush } from '../../workflows/image-push.ts';
+import { revisionOf } from '../revision.ts';
+import type { ImageWritten } from './contract.ts';
+import { isReleasing, type Known, type Target } from './world.ts';
+
+/** Field manager of image updates. Apart from the worker's own, so that its one field can be left to it alone. */
+export const imageManager = 'serin-image';
+
+/** Time in which a tool that puts an image back is taken to do so because of us, in milliseconds. */
+const revertWindowMs = 15 * 60_000;
+
+/** An image that policies want changed, and what may stand against it. */
+export interface Intent extends Known {
+  readonly found: Target;
+  readonly push: ImagePush;
+  readonly candidate: Candidate;
+  /** It waited for the end of a release before. */
+  readonly queued: boolean;
+  /** Policies whose image would change. */
+  readonly changed: readonly ContainerPolicy[];
+}
+
+/** What keeps a change from being made now, done or told as far as it has to be; undefined when nothing does. */
+export async function holdBack(kubernetes: Kubernetes, argoNamespace: string, intent: Intent) {
+  const { settings } = intent;
+  const released = await duringRelease(kubernetes, intent);
+  if (released) return released;
+  if (settings.writeBack === 'none') return { outcome: 'unchanged', reason: 'image-write-back is none' } as const;
+  return settings.writeBack === 'cluster'
+    ? conflictOf(kubernetes, intent)
+    : tellOwner(kubernetes, argoNamespace, intent);
+}
+
+/** R5: what a newer image does to a release in progress. By default it goes ahead, and the release begins again. */
+async function duringRelease(kubernetes: Kubernetes, intent: Intent): Promise<ImageWritten | undefined> {
+  const { canary, settings, candidate, changed, queued } = intent;
+  if (settings.during === 'restart' || !isReleasing(canary)) return undefined;
+  const memory = memoryOf(intent.target);
+  const of = (value: Candidate) => Object.fromEntries(changed.map(({ slot }) => [slotKey(slot), value]));
+  if (settings.during === 'ignore') {
+    // Remembered as seen, or the next look at the registry would bring it back once the release is over.
+    await remember(kubernetes, intent, { desired: { ...memory.desired, ...of(candidate) } });
+    return { outcome: 'unchanged', reason: 'a release is in progress' };
+  }
+  const isMine = ({ slot }: ContainerPolicy) => memory.pending[slotKey(slot)]?.digest === candidate.digest;
+  if (!queued && changed.some((policy) => ranksBelow(policy, candidate, memory)))
+    return { outcome: 'unchanged', reason: 'a higher tag waits for the end of the release' };
+  if (queued && !changed.every(isMine)) return { outcome: 'unchanged', reason: 'a newer image waits in its place' };
+  if (!changed.every(isMine)) await remember(kubernetes, intent, { pending: { ...memory.pending, ...of(candidate) } });
+  return { outcome: 'queued', reason: 'a release is in progress' };
+}
+
+function ranksBelow({ slot, policy }: ContainerPolicy, { tag }: Candidate, { pending }: ImageMemory): boolean {
+  const waiting = pending[slotKey(slot)];
+  return waiting !== undefined && waiting.tag !== tag && higherTag(policy, waiting.tag, tag) !== tag;
+}
+
+/** A GitOps tool that owns the image is told to look at its source. What it then changes starts the release. */
+async function tellOwner(
+  kubernetes: Kubernetes,
+  argoNamespace: string,
+  { found, settings, push, changed }: Intent,
+): Promise<ImageWritten | undefined> {
+  const { target, what } = found;
+  const owner = changed.map(({ slot }) => gitOpsOwner(target, slot, imageManager)).find((one) => one);
+  if (!owner)
+    return settings.writeBack === 'notify'
+      ? { outcome: 'refused', reason: `image-write-back is notify, and no GitOps tool owns the image of ${what}` }
+      : undefined;
+  const belongs = `the image of ${what} belongs to ${owner.name}`;
+  const nudge = nudgeOf(target, argoNamespace);
+  if (!nudge)
+    return {
+      outcome: 'refused',
+      reason: `${belongs}, and nothing on it says by which object; change it there, or have ${owner.name} ignore it and set serin.dev/image-write-back: cluster`,
+    };
+  const problem = await ask(kubernetes, nudge, push);
+  const object = `${nudge.kind} ${nudge.namespace}/${nudge.name}`;
+  return problem === undefined
+    ? { outcome: 'notified', reason: `${belongs}; told ${object} to look for changes` }
+    : { outcome: 'refused', reason: `${belongs}, and ${object} could not be told: ${problem}` };
+}
+
+async function ask(kubernetes: Kubernetes, nudge: Nudge, push: ImagePush): Promise<string | undefined> {
+  const { apiVersion, kind, plural, namespace, name, annotation } = nudge;
+  // Flux acts on any new text, so a repetition of the same push asks for nothing more. Argo CD takes its own away.
+  const value = kind === 'Application' ? 'normal' : eventOf(push);
+  try {
+    await kubernetes.patch({ apiVersion, kind, plural }, namespace, name, {
+      metadata: { annotations: { [annotation]: value } },
+    });
+    return undefined;
+  } catch (error) {
+    if (failureType(error) === 'NotFound') return 'it does not exist';
+    if (failureType(error) === 'Unauthorized') return 'the worker may not patch it; see serin-worker-gitops';
+    throw error;
+  }
+}
+
+/**
+ * The circuit breaker: an image that a GitOps tool put back after we wrote it is not written again until somebody
+ * changes the policy or the pod template. Noticing it writes it down and is the refusal to tell people of.
+ */
+export async function conflictOf(
+  kubernetes: Kubernetes,
+  intent: Known & { readonly found: Target },
+): Promise<(ImageWritten & { readonly outcome: 'refused' }) | undefined> {
+  const { found, settings } = intent;
+  const { target, what } = found;
+  const memory = memoryOf(target);
+  const template = revisionOf(templateOf(target));
+  const conflicts = settings.policies.flatMap((policy) => {
+    const key = slotKey(policy.slot);
+    const known = memory.conflicts[key];
+    if (known?.policy === policy.text && known.template === template) return [{ key, policy, owner: known.owner }];
+    const owner = reverter(target, policy, memory);
+    return owner === undefined ? [] : [{ key, policy, owner }];
+  });
+  const [first] = conflicts;
+  if (!first) return undefined;
+  const standing = Object.fromEntries(
+    conflicts.map(({ key, policy, owner }) => [key, { policy: policy.text, template, owner }]),
+  );
+  if (JSON.stringify(standing) !== JSON.stringify(memory.conflicts)) {
+    await remember(kubernetes, intent, { conflicts: standing });
+    await setCondition(kubernetes, target, settings, first.owner);
+  }
+  return { outcome: 'refused', reason: `${first.owner} put the image of ${what} back; ${cureFor(first.owner)}` };
+}
+
+/** The tool that put back what we had written over, soon after. */
+function reverter(target: KubernetesObject, { slot }: ContainerPolicy, memory: ImageMemory): string | undefined {
+  const write = memory.writes[slotKey(slot)];
+  const owner = gitOpsOwner(target, slot, imageManager);
+  if (!write || !owner || write.from === write.to || imageText(target, slot) !== write.from) return undefined;
+  // Managed fields know seconds only.
+  const after = (owner.wroteAt ?? 0) + 999 - Date.parse(write.at);
+  return owner.wroteAt !== undefined && after >= 0 && after <= revertWindowMs ? owner.name : undefined;
+}
+
+function cureFor(owner: string): string {
+  return /argo/i.test(owner)
+    ? `have it ignore the field (ignoreDifferences with managedFieldsManagers: [${imageManager}], and the sync option RespectIgnoreDifferences=true), or set serin.dev/image-write-back: notify`
+    : 'have it leave the object alone (kustomize.toolkit.fluxcd.io/ssa: IfNotPresent), or set serin.dev/image-write-back: notify';
+}
+
+async function remember(
+  kubernetes: Kubernetes,
+  { found, settings }: Pick<Intent, 'found' | 'settings'>,
+  change: Partial<ImageMemory>,
+): Promise<void> {
+  await kubernetes.apply(found.resource, memoryPatch(found.target, change, settings), imageManager, true);
+}
+
+/** On the ImageTrigger, if there is one: whether a GitOps tool and we are at odds. */
+export async function setCondition(
+  kubernetes: Kubernetes,
+  { metadata }: KubernetesObject,
+  { trigger }: ImageSettings,
+  owner: string | undefined,
+): Promise<void> {
+  if (trigger === undefined) return;
+  const found = await kubernetes.get(resources.imageTriggers, metadata.namespace, trigger);
+  const conditions = ((found?.status as { conditions?: Condition[] } | undefined)?.conditions ?? []).filter(Boolean);
+  const before = conditions.find(({ type }) => type === 'GitOpsConflict');
+  const status = owner === undefined ? 'False' : 'True';
+  if (!found || (before?.status ?? 'False') === status) return;
+  const condition: Condition = {
+    type: 'GitOpsConflict',
+    status,
+    reason: owner === undefined ? 'Written' : 'PutBack',
+    message: owner === undefined ? 'The last image stayed.' : `${owner} put the image back; ${cureFor(owner)}.`,
+    lastTransitionTime: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+  };
+  const others = conditions.filter(({ type }) => type !== 'GitOpsConflict');
+  await kubernetes.patch(
+    resources.imageTriggers,
+    metadata.namespace,
+    trigger,
+    { metadata: { resourceVersion: found.metadata.resourceVersion }, status: { conditions: [...others, condition] } },
+    'status',
+  );
+}
+
+interface Condition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly lastTransitionTime: string;
+}

@@ -1,0 +1,148 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Registry } from 'prom-client';
+import {
+  expectationOf,
+  fixture,
+  fixturesOf,
+  openSenders,
+  receivedAt,
+  receiversOf,
+  secrets,
+  sendBytes,
+  type Senders,
+} from '../../test/support/hooks.ts';
+import { createLog } from '../log.ts';
+import { listen, type Listening } from '../server.ts';
+import type { ImagePush } from '../workflows/image-push.ts';
+import { dispatcher } from './dispatch.ts';
+import { triggers } from './index.ts';
+
+/**
+ * What every trigger has to keep, shown by recorded requests: their bytes go through the real HTTP server, and the
+ * expectations beside them say what is answered, counted and handed to Temporal.
+ */
+
+let senders: Senders;
+let trap: ReturnType<typeof createServer>;
+let trapped: number;
+
+beforeAll(async () => {
+  trap = createServer((_, response) => {
+    trapped += 1;
+    response.end();
+  });
+  await new Promise<void>((done) => trap.listen(0, '127.0.0.1', done));
+  senders = await openSenders(`http://127.0.0.1:${(trap.address() as AddressInfo).port}/`);
+});
+afterAll(() => new Promise<void>((done) => void trap.close(() => done())));
+
+let server: Listening;
+let metrics: Registry;
+let logged: string[];
+let started: Map<string, ImagePush>;
+let temporalIsDown: boolean;
+
+async function serve(source: string): Promise<void> {
+  metrics = new Registry();
+  logged = [];
+  started = new Map();
+  temporalIsDown = false;
+  trapped = 0;
+  senders.asked.length = 0;
+  const handler = dispatcher({
+    receivers: await receiversOf(source, senders),
+    start: (push, workflowId) => {
+      if (temporalIsDown) return Promise.reject(new Error('UNAVAILABLE: connection refused'));
+      const known = started.has(workflowId);
+      started.set(workflowId, push);
+      return Promise.resolve(known ? 'duplicate' : 'started');
+    },
+    log: createLog('debug', (line) => logged.push(line)),
+    metrics,
+    now: () => receivedAt,
+  });
+  server = await listen(handler, { host: '127.0.0.1', port: 0 });
+}
+
+async function outcomes(): Promise<string[]> {
+  const { values } = await metrics.getSingleMetric('serin_events_received_total')!.get();
+  return values
+    .flatMap(({ labels, value }) => Array<string>(value).fill(`${labels.outcome} ${labels.reason}`.trim()))
+    .sort();
+}
+
+async function send(source: string, name: string) {
+  const { head, body } = await senders.complete(fixture(source, name));
+  return sendBytes(server.port, head, body);
+}
+
+describe.each([...triggers])('%s', (source, trigger) => {
+  const names = fixturesOf(source);
+  const isTaken = (name: string) => expectationOf(source, name).pushes.length > 0;
+  const first = names.find(isTaken)!;
+
+  beforeEach(() => serve(source));
+  afterEach(() => server.close(0));
+
+  it.each(names)('%s', async (name) => {
+    const expected = expectationOf(source, name);
+    const answer = await send(source, name);
+    expect(answer.status).toBe(expected.status);
+    expect([...started.values()]).toEqual(expected.pushes);
+    expect(await outcomes()).toEqual([...expected.outcomes].sort());
+    if (expected.answer) expect(JSON.parse(answer.body)).toEqual(expected.answer);
+    if (expected.status >= 300) expect(answer.body).not.toMatch(/signature|token|secret|credential|address/i);
+    for (const secret of secrets) expect(logged.join('\n')).not.toContain(secret);
+    expect(logged.join('\n')).not.toContain('/hooks/');
+    expect(answer.headers).toContain('referrer-policy: no-referrer');
+    // Nothing that a payload names is ever asked; keys and certificates come from where the configuration says.
+    expect(trapped).toBe(0);
+    expect(
+      senders.asked.filter(
+        (url) =>
+          !/^https:\/\/[^/]*(?:gitlab|googleapis|example|-eventbridge\.oss-accelerate\.aliyuncs)\.com\//.test(url),
+      ),
+    ).toEqual([]);
+  });
+
+  it('has recorded requests of every sort: taken, ignored, and not to be trusted', () => {
+    const outcomes = new Set(names.flatMap((name) => expectationOf(source, name).outcomes.map((o) => o.split(' ')[0])));
+    expect([...outcomes]).toEqual(expect.arrayContaining(['accepted', 'ignored', 'malformed', 'unauthorized']));
+  });
+
+  it('tells one occurrence once, however often it comes', async () => {
+    const answers = await Promise.all([send(source, first), send(source, first)]);
+    expect(answers.map(({ status }) => status)).toEqual([trigger.accepted, trigger.accepted]);
+    expect([...started.values()]).toEqual(expectationOf(source, first).pushes);
+    expect(await outcomes()).toEqual(['accepted', 'duplicate']);
+  });
+
+  it('is acknowledged only once Temporal has it', async () => {
+    temporalIsDown = true;
+    const refused = await send(source, first);
+    expect([refused.status, started.size]).toEqual([503, 0]);
+    expect(refused.headers).toContain('retry-after: 30');
+    temporalIsDown = false;
+    expect((await send(source, first)).status).toBe(trigger.accepted);
+    expect(started.size).toBe(1);
+  });
+
+  it('lets nobody in without its credential, and says no more than that', async () => {
+    const { head, body } = fixture(source, first);
+    const path = head.split(' ')[1]!.split('/').slice(0, 4).join('/').split('?')[0]!;
+    const type = /^content-type: .*$/im.exec(head)![0];
+    const answer = await sendBytes(server.port, `POST ${path} HTTP/1.1\nHost: hooks.example.com\n${type}`, body);
+    expect([401, 404]).toContain(answer.status);
+    expect(answer.body).toBe('');
+    expect(started.size).toBe(0);
+  });
+
+  it('has a section in the documentation that names its credential', () => {
+    const page = readFileSync(new URL('../../docs/providers/triggers.md', import.meta.url), 'utf8');
+    const section = new RegExp(`^## ${source}$([\\s\\S]*?)(?=^## |(?![\\s\\S]))`, 'm').exec(page)?.[1];
+    expect(section).toContain(`\`${trigger.credentials[0].scheme}\``);
+  });
+});
