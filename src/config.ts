@@ -26,6 +26,8 @@ export interface Settings {
   readonly namespace: string;
   /** Only people whose signed tokens were verified may approve and promote. */
   readonly verifiedActors: boolean;
+  /** Namespace of Argo CD's Applications, which are told to look when they own a pushed image. */
+  readonly argoNamespace: string;
   /** Where what happens in releases is kept, `file:///folder` or `s3://bucket/prefix`; '' for nowhere but in Temporal. */
   readonly auditSink: string;
 }
@@ -132,6 +134,7 @@ export const settingsTable: { readonly [K in keyof ProcessSettings]: Entry<Proce
   noCrossNamespaceRefs: flagged(['SERIN_NO_CROSS_NAMESPACE_REFS'], false, 'no-cross-namespace-refs'),
   eventWebhook: text(['EVENT_WEBHOOK_URL', 'SERIN_EVENT_WEBHOOK'], '', 'event-webhook'),
   clusterName: text(['SERIN_CLUSTER_NAME'], '', 'cluster-name'),
+  argoNamespace: text(['SERIN_ARGOCD_NAMESPACE'], 'argocd'),
   minimumIntervalMs: number(['SERIN_MINIMUM_INTERVAL_MS'], 10_000),
   drainMs: number(['SERIN_DRAIN_MS'], 2_000),
   namespace: text(['SERIN_NAMESPACE'], '', 'namespace'),

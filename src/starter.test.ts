@@ -38,17 +38,21 @@ describe('a starter', () => {
   let writes: string[];
   let hints: string[];
   let pushes: string[];
+  let polls: string[];
   let temporalIsDown: boolean;
   const watches = new Set<ServerResponse>();
 
   const canary = {
-    metadata: { namespace: 'shop', name: 'cart', uid: 'u1', resourceVersion: '7', generation: 1 },
+    metadata: {
+      ...{ namespace: 'shop', name: 'cart', uid: 'u1', resourceVersion: '7', generation: 1 },
+      annotations: { 'serin.dev/image-policies': '[{"container":"cart","policy":"semver:^1"}]' },
+    },
     spec: { targetRef: { kind: 'Deployment', name: 'cart' } },
     status: { phase: 'Progressing', canaryWeight: 20 },
   };
 
   beforeEach(async () => {
-    [writes, hints, pushes, temporalIsDown] = [[], [], [], false];
+    [writes, hints, pushes, polls, temporalIsDown] = [[], [], [], [], false];
     api = createServer((request, response) => {
       const { pathname, searchParams } = new URL(request.url ?? '/', 'http://api');
       if (request.method !== 'GET') writes.push(`${request.method} ${pathname}`);
@@ -80,6 +84,14 @@ describe('a starter', () => {
       if (temporalIsDown) return Promise.reject(new Error('UNAVAILABLE'));
       pushes.push(`${workflowId} ${push.host}/${push.repository}:${push.tag} after ${settleMs} ms`);
       return Promise.resolve('started');
+    },
+    polls: {
+      list: async function* () {},
+      create: (id) => Promise.resolve(void polls.push(`create ${id}`)),
+      setInterval: () => Promise.resolve(),
+      pause: () => Promise.resolve(),
+      resume: () => Promise.resolve(),
+      remove: () => Promise.resolve(),
     },
     problem: () => Promise.resolve(temporalIsDown ? 'Temporal does not answer' : undefined),
     close: () => Promise.resolve(),
@@ -161,6 +173,18 @@ describe('a starter', () => {
     expect(ready.body).toContain('virtualservices.networking.istio.io is not installed');
     expect((await get('/metrics')).body).toContain('flagger_canary_weight{workload="cart",namespace="shop"} 20');
     expect(writes).toEqual([]);
+    await until(() => polls.length > 0);
+    expect(polls).toEqual(['create poll/shop/cart/cart']);
+  });
+
+  it('does not start with networks of proxies that are none', async () => {
+    const env = { SERIN_TRUSTED_PROXIES: '10.0.0.0/8, everybody' };
+    const starting = startStarter(
+      readStarterConfig(env),
+      createLog('error', () => undefined),
+      temporal,
+    );
+    await expect(starting).rejects.toThrow('SERIN_TRUSTED_PROXIES: "everybody" is no network such as 10.0.0.0/8');
   });
 
   it('is alive but not ready while Temporal is down, and keeps its hints for it', async () => {
@@ -181,7 +205,7 @@ describe('a starter', () => {
   it('hands over what it has when it stops, and leaves no watch behind', async () => {
     temporalIsDown = true;
     await start();
-    await until(() => watches.size === 10);
+    await until(() => watches.size === 11);
     await new Promise((done) => setTimeout(done, 100));
     const stopped = starter!.stop();
     temporalIsDown = false;

@@ -1,11 +1,14 @@
 import { readFile } from 'node:fs/promises';
+import type { BlockList } from 'node:net';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { createKubernetes, loadKubeConfig } from './clients/kubernetes.ts';
 import { fieldManager as ours, readSettings, type ProcessSettings } from './config.ts';
 import { messageOf } from './errors.ts';
 import { createLog, type Log } from './log.ts';
+import { createPolls } from './polls.ts';
 import { healthHandler, listen } from './server.ts';
 import { connectTemporal, type TemporalStarter } from './temporal.ts';
+import { networks } from './triggers/caller.ts';
 import { dispatcher } from './triggers/dispatch.ts';
 import { loadReceivers } from './triggers/receivers.ts';
 import { createWatches } from './watch/index.ts';
@@ -25,6 +28,8 @@ export interface StarterConfig extends Pick<ProcessSettings, Shared> {
   readonly hooksPort: number;
   /** `SERIN_RECEIVERS`: path of the receivers file; ''. Without one nothing listens on the hooks port. */
   readonly receivers: string;
+  /** `SERIN_TRUSTED_PROXIES`: networks whose word for who called counts, such as `10.0.0.0/8`; ''. */
+  readonly trustedProxies: string;
   /** `SERIN_FIELD_MANAGER`: the worker's. Default `serin`. */
   readonly fieldManager: string;
   /** `SERIN_HINTS_PER_SECOND`: most hints a second. Default 50. */
@@ -51,6 +56,7 @@ export function readStarterConfig(
     healthPort: number('SERIN_HEALTH_PORT', port),
     hooksPort: number('SERIN_HOOKS_PORT', 8090),
     receivers: env.SERIN_RECEIVERS ?? '',
+    trustedProxies: env.SERIN_TRUSTED_PROXIES ?? '',
     fieldManager: env.SERIN_FIELD_MANAGER || ours,
     hintsPerSecond: Math.max(1, number('SERIN_HINTS_PER_SECOND', 50)),
     resyncSeconds: number('SERIN_RESYNC_SECONDS', 0),
@@ -78,6 +84,7 @@ export async function startStarter(
     ? createKubernetes(loadKubeConfig(config.meshKubeconfig), { fieldManager })
     : kubernetes;
   const receivers = config.receivers ? await loadReceivers(config.receivers) : [];
+  const trustedProxies = trusted(config.trustedProxies);
 
   const queue = createHintQueue({
     send: (canary, hint) => temporal.hint(canary, hint),
@@ -92,10 +99,19 @@ export async function startStarter(
     fieldManager,
     configTracking: config.configTracking,
     hint: (canary, hint) => queue.push(canary, hint),
+    // Without receivers no registry is known that could be asked.
+    ...(receivers.length > 0 ? { imagesChanged: () => polls.wake() } : {}),
     log,
     metrics,
     info: { version: await version(), meshProvider: config.meshProvider },
     resyncMs: config.resyncSeconds * 1000,
+  });
+
+  const polls = createPolls({
+    schedules: temporal.polls,
+    wanted: () => watches.polls(),
+    namespace: config.namespace,
+    log,
   });
 
   let stopping = false;
@@ -110,13 +126,14 @@ export async function startStarter(
   const health = await listen(healthHandler({ ready, metrics }), { host, port: config.healthPort });
   const start: TemporalStarter['push'] = (...push) => temporal.push(...push);
   const hooks = receivers.length
-    ? await listen(dispatcher({ receivers, start, log, metrics }), { host, port: config.hooksPort })
+    ? await listen(dispatcher({ receivers, start, log, metrics, trustedProxies }), { host, port: config.hooksPort })
     : undefined;
 
   const watching = new AbortController();
   const sending = new AbortController();
   const watched = watches.run(watching.signal);
   const sent = queue.run(sending.signal);
+  const polled = receivers.length > 0 ? polls.run(watching.signal) : undefined;
   log.info('starter is up', {
     health: health.port,
     hooks: hooks?.port,
@@ -133,6 +150,7 @@ export async function startStarter(
       await hooks?.close(5_000);
       watching.abort();
       await watched;
+      await polled;
       await queue.drained(10_000);
       // Not lost: the next start hints every Canary.
       if (queue.waiting > 0) log.warn('hints left unsent', { waiting: queue.waiting });
@@ -165,6 +183,14 @@ async function main(): Promise<void> {
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+}
+
+function trusted(text: string): BlockList {
+  try {
+    return networks(text);
+  } catch (error) {
+    throw new Error(`SERIN_TRUSTED_PROXIES: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 async function version(): Promise<string> {

@@ -1,8 +1,15 @@
-import { Client, Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  ScheduleAlreadyRunning,
+  ScheduleNotFoundError,
+  WorkflowExecutionAlreadyStartedError,
+} from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { ReadHistory } from './activities/archive.ts';
 import type { CanaryRef } from './activities/contract.ts';
 import { messageOf, messageWithCause } from './errors.ts';
+import type { PollSchedules, PollTiming } from './polls.ts';
 import type { imagePush, ImagePush } from './workflows/image-push.ts';
 import { hintSignal, releaseId, type Hint } from './workflows/messages.ts';
 
@@ -12,6 +19,8 @@ export interface TemporalStarter {
   hint(canary: CanaryRef, hint: Hint): Promise<void>;
   /** Starts `imagePush` once for one occurrence; a redelivery is a duplicate. */
   push(push: ImagePush, workflowId: string, settleMs: number): Promise<'started' | 'duplicate'>;
+  /** Schedules that look into registries. */
+  readonly polls: PollSchedules;
   /** Why Temporal cannot be used now, or undefined. */
   problem(): Promise<string | undefined>;
   close(): Promise<void>;
@@ -28,6 +37,7 @@ export function connectTemporal(taskQueue: string): TemporalStarter {
   const within = <T>(ms: number, work: () => Promise<T>) => client.withDeadline(Date.now() + ms, work);
 
   return {
+    polls: pollSchedules(client, taskQueue, within),
     async hint({ namespace: space, name }, hint) {
       const sent = within(10_000, () =>
         client.workflow.signalWithStart('release', {
@@ -73,6 +83,61 @@ export function connectTemporal(taskQueue: string): TemporalStarter {
     async close() {
       await connection.close();
     },
+  };
+}
+
+type Within = <T>(ms: number, work: () => Promise<T>) => Promise<T>;
+
+const second = 1_000;
+
+/** Polls as Schedules of Temporal. One that is gone, or there already, is as good as done. */
+function pollSchedules({ schedule }: Client, taskQueue: string, within: Within): PollSchedules {
+  const known = async (work: () => Promise<unknown>): Promise<void> => {
+    try {
+      await within(10 * second, work);
+    } catch (error) {
+      if (error instanceof ScheduleNotFoundError || error instanceof ScheduleAlreadyRunning) return;
+      throw explained(error);
+    }
+  };
+  const specOf = ({ intervalMs, offsetMs, jitterMs }: PollTiming) => ({
+    intervals: [{ every: intervalMs, offset: offsetMs }],
+    jitter: jitterMs,
+  });
+  return {
+    async *list(prefix) {
+      for await (const { scheduleId, spec, state } of schedule.list({ pageSize: 1_000 })) {
+        if (!scheduleId.startsWith(prefix)) continue;
+        const [interval] = spec?.intervals ?? [];
+        yield { id: scheduleId, intervalMs: interval?.every ?? 0, paused: state.paused, note: state.note ?? '' };
+      }
+    },
+    create: (id, { canary, container }, timing) =>
+      known(() =>
+        schedule.create({
+          scheduleId: id,
+          spec: specOf(timing),
+          action: {
+            type: 'startWorkflow',
+            workflowType: 'imagePoll',
+            workflowId: id,
+            taskQueue,
+            args: [{ canary, container }],
+            staticSummary: `${container} of ${canary.namespace}/${canary.name}`,
+          },
+          policies: { overlap: 'SKIP', catchupWindow: '1 minute' },
+          state: { paused: timing.pausedBecause !== undefined, note: timing.pausedBecause ?? '' },
+        }),
+      ),
+    setInterval: (id, timing) =>
+      known(() => schedule.getHandle(id).update((before) => ({ ...before, spec: specOf(timing) }))),
+    pause: (id, note) => known(() => schedule.getHandle(id).pause(note)),
+    resume: (id) =>
+      known(async () => {
+        await schedule.getHandle(id).unpause('image updates go on');
+        await schedule.getHandle(id).trigger('SKIP');
+      }),
+    remove: (id) => known(() => schedule.getHandle(id).delete()),
   };
 }
 

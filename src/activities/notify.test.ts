@@ -24,6 +24,7 @@ const settings: Settings = {
   noCrossNamespaceRefs: false,
   eventWebhook: '',
   clusterName: '',
+  argoNamespace: 'argocd',
   minimumIntervalMs: 1000,
   drainMs: 0,
   namespace: '',

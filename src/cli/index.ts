@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { CommandError, UsageError, type Command, type Given, type Option, type Terminal } from './command.ts';
 import { get } from './get.ts';
 import { history, why } from './history.ts';
+import { hookUrl } from './hook-url.ts';
 import { lint } from './lint.ts';
 import { list } from './list.ts';
 import { gateIn, gateOption, orderCommand, weightIn } from './order.ts';
@@ -53,6 +54,7 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['wait', wait],
   ['lint', lint],
   ['simulate', simulate],
+  ['hook-url', hookUrl],
   ['completion', completionCommand(() => vocabulary())],
 ]);
 

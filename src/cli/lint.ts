@@ -1,8 +1,11 @@
 import { providers } from '../activities/routers/index.ts';
 import type { KubernetesObject } from '../clients/kubernetes.ts';
 import type { ProcessSettings } from '../config.ts';
+import { isUnanchored } from '../images/policy.ts';
+import { imageSettings } from '../images/settings.ts';
 import { parseAlertProvider } from '../schemas/alert-provider.ts';
 import { parseCanary, type Canary } from '../schemas/canary.ts';
+import { parseImageTrigger } from '../schemas/image-trigger.ts';
 import { parseMetricTemplate } from '../schemas/metric-template.ts';
 import { unknownFields } from '../schemas/parse.ts';
 import { validate, type Finding } from '../schemas/validate.ts';
@@ -21,7 +24,8 @@ interface Remark extends Pick<Finding, 'level' | 'message'> {
 
 export const lint: Command = {
   usage: '<file> …',
-  summary: 'What is wrong with Canaries, MetricTemplates and AlertProviders, before they are applied. "-" reads stdin.',
+  summary:
+    'What is wrong with Canaries, ImageTriggers, MetricTemplates and AlertProviders, before they are applied. "-" reads stdin.',
   options: {
     'mesh-provider': { type: 'string', text: 'provider of Canaries that name none; default istio' },
     'no-cross-namespace-refs': { type: 'boolean', text: 'refuse references to other namespaces' },
@@ -88,7 +92,7 @@ function remarksOn(object: unknown, settings: ProcessSettings): Omit<Remark, 'fi
     kind?: string;
     metadata?: { name?: string };
   };
-  if (apiVersion !== 'flagger.app/v1beta1') return [];
+  if (apiVersion !== (kind === 'ImageTrigger' ? 'serin.dev/v1alpha1' : 'flagger.app/v1beta1')) return [];
   const name = `${kind} ${metadata?.name ?? ''}`.trim();
   const remark = (level: Remark['level'], message: string) => ({ object: name, level, message });
   const dropped = (parsed: { readonly spec: unknown }) =>
@@ -102,7 +106,19 @@ function remarksOn(object: unknown, settings: ProcessSettings): Omit<Remark, 'fi
       const found = validate(parsed.canary, { ...settings, providers }).map(({ level, message }) =>
         remark(level, message),
       );
-      return [...found, ...dropped(parsed.canary)];
+      return [
+        ...found,
+        ...dropped(parsed.canary),
+        ...imageRemarks(object as KubernetesObject).map((one) => remark(...one)),
+      ];
+    }
+    case 'ImageTrigger': {
+      const parsed = parseImageTrigger(object);
+      if ('problem' in parsed) return [remark('error', parsed.problem)];
+      const { name: canary } = parsed.trigger.spec.canaryRef;
+      const about = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', metadata: { name: canary } };
+      const said = imageRemarks(about, [object as KubernetesObject]).map((one) => remark(...one));
+      return [...said, ...dropped(parsed.trigger)];
     }
     case 'MetricTemplate': {
       const parsed = parseMetricTemplate(object);
@@ -116,4 +132,19 @@ function remarksOn(object: unknown, settings: ProcessSettings): Omit<Remark, 'fi
     default:
       return [];
   }
+}
+
+/** What is wrong, or seldom meant, in what is asked for a Canary's images. */
+function imageRemarks(
+  canary: KubernetesObject,
+  triggers: readonly KubernetesObject[] = [],
+): (readonly [Remark['level'], string])[] {
+  const wanted = imageSettings(canary, triggers);
+  if (!wanted) return [];
+  if ('problem' in wanted) return [['error', wanted.problem]];
+  return wanted.settings.policies.flatMap(({ slot, text }) =>
+    isUnanchored(text)
+      ? [['warning', `container ${slot.name}: ${text} looks anywhere in a tag; anchor it with ^ and $`] as const]
+      : [],
+  );
 }

@@ -1,5 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
-import { higherTag, parsePolicy, select, type Current, type TagPolicy } from './policy.ts';
+import {
+  follows,
+  higherTag,
+  isUnanchored,
+  parsePolicy,
+  select,
+  type Current,
+  type PolicyOptions,
+  type TagPolicy,
+} from './policy.ts';
 
 const digest = (seed: string) => `sha256:${seed.repeat(64).slice(0, 64)}`;
 
@@ -103,5 +112,95 @@ describe('policies', () => {
     expect(higherTag(policy('semver:*'), '1.9.0', 'latest')).toBe('1.9.0');
     expect(higherTag(policy('semver:*'), 'latest', '1.9.0')).toBe('1.9.0');
     expect(higherTag(policy('semver:*'), undefined, 'latest')).toBe('latest');
+  });
+});
+
+describe('patterns', () => {
+  const by = (text: string, options: PolicyOptions, tags: string[], current?: string) => {
+    const parsed = parsePolicy(text, options);
+    if ('problem' in parsed) return parsed.problem;
+    const selection = select(
+      parsed.policy,
+      { tag: current },
+      tags.map((tag) => ({ tag })),
+    );
+    return 'take' in selection ? selection.take.tag : selection.none;
+  };
+  const build = 'regex:^main-[0-9a-f]+-(?P<n>[0-9]+)$';
+  const minio = 'regex:^RELEASE\\.(?P<ts>.*)Z$';
+
+  it.each`
+    policy                         | options                                     | tags                                                                | current                           | result
+    ${build}                       | ${{ extract: '$n', sort: 'numerical' }}     | ${['main-ab-9', 'main-cd-10', 'main-ef-8']}                         | ${undefined}                      | ${'main-cd-10'}
+    ${build}                       | ${{ extract: '$n', sort: 'numerical' }}     | ${['main-ab-9']}                                                    | ${'main-cd-10'}                   | ${'older'}
+    ${build}                       | ${{ extract: '$n', sort: 'numerical' }}     | ${['main-ab-10']}                                                   | ${'main-cd-10'}                   | ${'older'}
+    ${build}                       | ${{ extract: '$n', sort: 'numerical' }}     | ${['feature-ab-99', 'latest']}                                      | ${'main-cd-10'}                   | ${'no-match'}
+    ${'regex:^(?P<n>[0-9]+)$'}     | ${{ sort: 'numerical' }}                    | ${['551067109282848', '551067109282849', '42']}                     | ${'9'}                            | ${'551067109282849'}
+    ${'regex:^(?P<n>[0-9]+)$'}     | ${{ sort: 'numerical' }}                    | ${['18446744073709551617', '18446744073709551616']}                 | ${'9'}                            | ${'18446744073709551617'}
+    ${'regex:^b(.*)$'}             | ${{ extract: '$1', sort: 'numerical' }}     | ${['b1', 'bx', 'b']}                                                | ${undefined}                      | ${'b1'}
+    ${'regex:^b(?P<n>[0-9]+)'}     | ${{ extract: '${n}', sort: 'numerical' }}   | ${['b007', 'b6-x']}                                                 | ${undefined}                      | ${'b007'}
+    ${minio}                       | ${{ extract: '$ts', sort: 'timestamp' }}    | ${['RELEASE.2026-01-08T22-40-51Z', 'RELEASE.2026-01-31T20-20-33Z']} | ${undefined}                      | ${'RELEASE.2026-01-31T20-20-33Z'}
+    ${minio}                       | ${{ extract: '$ts', sort: 'alphabetical' }} | ${['RELEASE.2025-12-31T20-20-33Z', 'zzz']}                          | ${'RELEASE.2026-01-08T22-40-51Z'} | ${'older'}
+    ${'regex:^[a-z]+$'}            | ${{ sort: 'alphabetical' }}                 | ${['alpha', 'beta', 'Zeta']}                                        | ${'alpha'}                        | ${'beta'}
+    ${'regex:^v(?P<v>.*)-alpine$'} | ${{ extract: '$v', sort: 'semver' }}        | ${['v1.10.0-alpine', 'v1.9.0-alpine', 'v2.0.0']}                    | ${'v1.8.0-alpine'}                | ${'v1.10.0-alpine'}
+    ${'glob:v1.*'}                 | ${{}}                                       | ${['v1.10.0', 'v1.9.0', 'v2.0.0']}                                  | ${'v1.8.0'}                       | ${'v1.10.0'}
+    ${'glob:v1.*'}                 | ${{}}                                       | ${['v1.x', 'v1.9.0']}                                               | ${'v1.8.0'}                       | ${'no-order'}
+    ${'glob:build-*'}              | ${{ sort: 'alphabetical' }}                 | ${['build-b', 'build-a', 'c']}                                      | ${undefined}                      | ${'build-b'}
+    ${'glob:v?.0'}                 | ${{ sort: 'alphabetical' }}                 | ${['v1.0', 'v10.0', 'v1x0']}                                        | ${undefined}                      | ${'v1.0'}
+  `('$policy with $options and $tags after $current: $result', ({ policy, options, tags, current, result }) => {
+    expect(by(policy as string, options as PolicyOptions, tags as string[], current as string)).toBe(result);
+    expect(by(policy as string, options as PolicyOptions, [...(tags as string[])].reverse(), current as string)).toBe(
+      result,
+    );
+  });
+
+  it('BC-39: order numbers of any length, leave out what does not fit before sorting, and write tags as they are', () => {
+    const tags = ['551067109282848', '20260102030405060708', 'latest', 'v9'];
+    expect(by('regex:^[0-9]+$', { sort: 'numerical' }, tags)).toBe('20260102030405060708');
+    expect(by('regex:^[a-z]+$', { sort: 'alphabetical' }, ['zeta-1', 'alpha', 'beta'])).toBe('beta');
+    for (const tag of ['42', 'v1.2', '01', '1.2.3_45'])
+      expect(by('regex:^.*$', { sort: 'alphabetical' }, [tag])).toBe(tag);
+  });
+
+  it.each`
+    policy                        | options                                           | problem
+    ${'regex:^(?=a)'}             | ${{ sort: 'numerical' }}                          | ${/not a pattern of RE2/}
+    ${'regex:('}                  | ${{ sort: 'numerical' }}                          | ${/not a pattern of RE2/}
+    ${'regex:^(?P<n>[0-9]+)$'}    | ${{ sort: 'numerical', extract: '$m' }}           | ${/extract names \$m/}
+    ${'regex:^([0-9]+)$'}         | ${{ sort: 'numerical', extract: '$2' }}           | ${/extract names \$2/}
+    ${'regex:^(a)$'}              | ${{ sort: 'numerical', extract: '$constructor' }} | ${/extract names \$constructor/}
+    ${`regex:${'a'.repeat(600)}`} | ${{ sort: 'numerical' }}                          | ${/1 to 512 characters/}
+    ${'semver:^1'}                | ${{ extract: '$n' }}                              | ${/extract is for regex/}
+    ${'exact:prod'}               | ${{ sort: 'numerical' }}                          | ${/sort is for regex/}
+  `('$policy with $options is refused', ({ policy, options, problem }) => {
+    expect(parsePolicy(policy as string, options as PolicyOptions)).toEqual({
+      problem: expect.stringMatching(problem as RegExp),
+    });
+  });
+
+  it('take linear time on any tag, whatever they are', () => {
+    const since = performance.now();
+    for (const pattern of ['^(a+)+$', '^(a|aa)+$', '^(.*a){20}$', '(x+x+)+y'])
+      expect(
+        by(`regex:${pattern}`, { sort: 'alphabetical' }, [`${'a'.repeat(127)}!`.slice(0, 128), 'x'.repeat(128)]),
+      ).toBe('no-match');
+    expect(performance.now() - since).toBeLessThan(1_000);
+  });
+
+  it('that look anywhere in a tag are noticed', () => {
+    expect(['regex:main', 'regex:^main', 'regex:main$', 'regex:^main\\$'].map(isUnanchored)).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ]);
+    expect(['regex:^main-.*$', 'semver:^1', 'glob:v*'].map(isUnanchored)).toEqual([false, false, false]);
+  });
+
+  it('say of a single tag whether it would be followed at all', () => {
+    const parsed = parsePolicy(build, { extract: '$n', sort: 'numerical' });
+    const policy = 'policy' in parsed ? parsed.policy : undefined!;
+    expect([follows(policy, 'main-ab-9'), follows(policy, 'latest')]).toEqual([true, false]);
+    expect(follows({ kind: 'exact', tag: 'prod' }, 'prod')).toBe(true);
   });
 });

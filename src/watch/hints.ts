@@ -3,6 +3,7 @@ import type { CanaryRef } from '../activities/contract.ts';
 import { configKey, configReferences } from '../schemas/config-references.ts';
 import { targetKindOf } from '../schemas/targets.ts';
 import type { KubernetesObject, ManagedFields } from '../clients/kubernetes.ts';
+import { viewWishes, type ImageWishes } from './images.ts';
 
 /*
  * Which changes deserve a hint. A needless hint costs a look, a missing one costs a release; so whatever may have been done
@@ -27,6 +28,8 @@ export interface CanaryView {
   readonly phase: string;
   /** Percent. */
   readonly canaryWeight: number;
+  readonly suspended: boolean;
+  readonly images?: ImageWishes;
 }
 
 /** What is kept of a workload: one digest per kind of change. */
@@ -60,6 +63,7 @@ export function viewCanary(object: KubernetesObject, ours: string): CanaryView {
   const target = text(targetRef.name);
   const autoscaler = text(map(spec.autoscalerRef).name);
   const { metadata } = object;
+  const images = viewWishes(object);
   return {
     canary: { namespace: metadata.namespace ?? '', name: metadata.name },
     uid: metadata.uid ?? '',
@@ -73,6 +77,8 @@ export function viewCanary(object: KubernetesObject, ours: string): CanaryView {
     ...(autoscaler === '' ? {} : { autoscaler }),
     phase: text(status.phase),
     canaryWeight: typeof status.canaryWeight === 'number' ? status.canaryWeight : 0,
+    suspended: spec.suspend === true,
+    ...(images ? { images } : {}),
   };
 }
 

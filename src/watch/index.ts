@@ -18,6 +18,7 @@ import {
   type CanaryView,
   type WorkloadView,
 } from './hints.ts';
+import { wantedPolls, type WantedPoll } from './images.ts';
 import { canaryMeters, reflectorMeters } from './meters.ts';
 import { createOwnership } from './ownership.ts';
 import { createReaders } from './readers.ts';
@@ -35,6 +36,8 @@ export interface WatchOptions {
   /** ConfigMaps and Secrets that pods read are part of a revision: their metadata is watched. */
   readonly configTracking: boolean;
   readonly hint: (canary: CanaryRef, hint: Hint) => void;
+  /** Which images are to be polled may have changed. ImageTriggers are watched when somebody wants to know. */
+  readonly imagesChanged?: () => void;
   readonly log: Log;
   readonly metrics: Registry;
   readonly info: { readonly version: string; readonly meshProvider: string };
@@ -47,6 +50,8 @@ export interface WatchOptions {
 
 export interface Watches {
   readonly canaries: () => Iterable<CanaryView>;
+  /** Images to be polled; undefined while Canaries or ImageTriggers are not listed. */
+  polls(): ReadonlyMap<string, WantedPoll> | undefined;
   /** What is not listed yet, and what the cluster does not have. */
   readiness(): Readiness;
   /** Watches until `signal` aborts. */
@@ -135,6 +140,7 @@ export function createWatches(options: WatchOptions): Watches {
     (object) => viewCanary(object, fieldManager),
     ({ before, after, resourceVersion }) => {
       const { canary } = (after ?? before)!;
+      if (followerOf(before) !== followerOf(after)) options.imagesChanged?.();
       const rivals = before && claimsChanged(before, after) ? rivalsOf(before) : [];
       if (after) ownership.set(after);
       if (canaryChange(before, after) !== undefined)
@@ -161,6 +167,13 @@ export function createWatches(options: WatchOptions): Watches {
     reflectOwned(kubernetes, resources.knativeServices, knative, knativeChange, 'Knative Service'),
     ...(options.configTracking ? [resources.configMaps, resources.secrets].map(reflectConfigs) : []),
   ];
+  const imageTriggers = reflect(
+    kubernetes,
+    resources.imageTriggers,
+    (object) => object,
+    () => options.imagesChanged?.(),
+  );
+  if (options.imagesChanged) optional.push(imageTriggers as Reflector<unknown> as (typeof optional)[number]);
   const all: readonly Reflector<unknown>[] = [...required, ...optional];
   const views = () => canaries.values();
   canaryMeters(metrics, views, options.info);
@@ -185,6 +198,10 @@ export function createWatches(options: WatchOptions): Watches {
 
   return {
     canaries: views,
+    polls() {
+      const isKnown = ({ state }: Reflector<unknown>) => state.synced || state.missing;
+      return isKnown(canaries) && isKnown(imageTriggers) ? wantedPolls(views(), imageTriggers.values()) : undefined;
+    },
     readiness() {
       const trouble = (reflectors: readonly Reflector<unknown>[]) =>
         reflectors.flatMap(({ resource, state }) => {
@@ -203,6 +220,11 @@ export function createWatches(options: WatchOptions): Watches {
       await Promise.all([...all.map((reflector) => reflector.run(signal)), hintFromStart(signal)]);
     },
   };
+}
+
+/** What of a Canary decides about polls, to compare. */
+function followerOf(view: CanaryView | undefined): string {
+  return JSON.stringify([view?.suspended, view?.deleting, view?.images]);
 }
 
 /** Whether a Canary no longer claims the target and the apex that it claimed before. */

@@ -21,6 +21,7 @@ export const settings: Settings = {
   noCrossNamespaceRefs: false,
   eventWebhook: '',
   clusterName: '',
+  argoNamespace: 'argocd',
   minimumIntervalMs: 10_000,
   drainMs: 0,
   namespace: '',
