@@ -18,6 +18,8 @@ export type StackDescription = Pick<
   readonly servers: readonly Controllable[];
   /** URL that Canary webhooks call; '' when our own processes do not run. */
   readonly loadTester: string;
+  /** Where receivers are; '' when there are none. */
+  readonly hooks: string;
 };
 
 /** The servers of the stack, and our own processes. */
@@ -62,6 +64,7 @@ export async function serveControl(
       control: `http://127.0.0.1:${port}`,
       servers: [...servers.keys()] as Controllable[],
       loadTester: serin?.loadTester ?? '',
+      hooks: serin?.hooks ?? '',
     },
     async close() {
       server.closeAllConnections();

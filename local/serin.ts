@@ -16,6 +16,8 @@ export interface Serin {
   readonly metrics: readonly string[];
   /** URL that Canary webhooks call. */
   readonly loadTester: string;
+  /** Where receivers are; '' without any. */
+  readonly hooks: string;
   stop(): Promise<void>;
 }
 
@@ -44,6 +46,8 @@ export interface Surroundings {
 
 export interface SerinOptions {
   readonly route?: PushRoute;
+  /** Receivers beside the registry's own, with its token: what differs, by name. */
+  readonly receivers?: Readonly<Record<string, object>>;
   /** Shortest analysis interval, in milliseconds. */
   readonly minimumIntervalMs?: number;
   readonly drainMs?: number;
@@ -69,7 +73,7 @@ export async function startSerin(stack: Surroundings, options: SerinOptions = {}
     SERIN_HOST: '127.0.0.1',
     SERIN_MINIMUM_INTERVAL_MS: String(options.minimumIntervalMs ?? 10_000),
     SERIN_DRAIN_MS: String(options.drainMs ?? 1_000),
-    ...(route ? { SERIN_RECEIVERS: writeReceivers(directory, stack, route) } : {}),
+    ...(route ? { SERIN_RECEIVERS: writeReceivers(directory, stack, route, options.receivers) } : {}),
     ...options.env,
   };
   const ports = { worker: await freePort(), starter: await freePort(), loadtester: await freePort() };
@@ -117,6 +121,7 @@ export async function startSerin(stack: Surroundings, options: SerinOptions = {}
     processes: Object.fromEntries(running) as Record<ProcessName, Server>,
     metrics: only.map(address),
     loadTester: `http://${address('loadtester')}/`,
+    hooks: route ? `http://127.0.0.1:${route.hooksPort}` : '',
     stop,
   };
 }
@@ -128,8 +133,13 @@ function program(name: string, app?: string): string {
     : join(app, `dist/${name}.js`);
 }
 
-/** One receiver that takes every push to the local registry. */
-function writeReceivers(directory: string, { registry }: Surroundings, { listener, registryPort }: PushRoute): string {
+/** One receiver that takes every push to the local registry, and others that are much like it. */
+function writeReceivers(
+  directory: string,
+  { registry }: Surroundings,
+  { listener, registryPort }: PushRoute,
+  others: Readonly<Record<string, object>> = {},
+): string {
   const tokensFile = join(directory, 'tokens');
   writeFileSync(tokensFile, `${listener.token}\n`, { mode: 0o600 });
   const path = join(directory, 'receivers.json');
@@ -144,6 +154,7 @@ function writeReceivers(directory: string, { registry }: Surroundings, { listene
     settleSeconds: 0,
     registry: { url: `http://${host}`, private: true },
   };
-  writeFileSync(path, JSON.stringify([receiver]));
+  const more = Object.entries(others).map(([name, differing]) => ({ ...receiver, name, ...differing }));
+  writeFileSync(path, JSON.stringify([receiver, ...more]));
   return path;
 }

@@ -80,7 +80,7 @@ describe('a starter', () => {
       hints.push(`${namespace}/${name} ← ${source}`);
       return Promise.resolve();
     },
-    push: (push, workflowId, settleMs) => {
+    push: (push, workflowId, { settleMs }) => {
       if (temporalIsDown) return Promise.reject(new Error('UNAVAILABLE'));
       pushes.push(`${workflowId} ${push.host}/${push.repository}:${push.tag} after ${settleMs} ms`);
       return Promise.resolve('started');

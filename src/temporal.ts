@@ -10,7 +10,7 @@ import type { ReadHistory } from './activities/archive.ts';
 import type { CanaryRef } from './activities/contract.ts';
 import { messageOf, messageWithCause } from './errors.ts';
 import type { PollSchedules, PollTiming } from './polls.ts';
-import type { imagePush, ImagePush } from './workflows/image-push.ts';
+import type { imagePush, ImagePush, ImagePushOptions } from './workflows/image-push.ts';
 import { hintSignal, releaseId, type Hint } from './workflows/messages.ts';
 
 /** What the starter asks of Temporal. */
@@ -18,7 +18,7 @@ export interface TemporalStarter {
   /** Wakes the Canary's release, or starts one. Rejects when Temporal did not take it. */
   hint(canary: CanaryRef, hint: Hint): Promise<void>;
   /** Starts `imagePush` once for one occurrence; a redelivery is a duplicate. */
-  push(push: ImagePush, workflowId: string, settleMs: number): Promise<'started' | 'duplicate'>;
+  push(push: ImagePush, workflowId: string, options: ImagePushOptions): Promise<'started' | 'duplicate'>;
   /** Schedules that look into registries. */
   readonly polls: PollSchedules;
   /** Why Temporal cannot be used now, or undefined. */
@@ -53,14 +53,14 @@ export function connectTemporal(taskQueue: string): TemporalStarter {
         throw explained(error);
       });
     },
-    async push(push, workflowId, settleMs) {
+    async push(push, workflowId, options) {
       try {
         // Registries wait a second or few for an answer.
         await within(2_000, () =>
           client.workflow.start<typeof imagePush>('imagePush', {
             workflowId,
             taskQueue,
-            args: [push, { settleMs }],
+            args: [push, options],
             workflowIdReusePolicy: 'REJECT_DUPLICATE',
             workflowIdConflictPolicy: 'FAIL',
             staticSummary: `${push.repository}:${push.tag} ← ${push.source}/${push.receiver}`,

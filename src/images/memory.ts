@@ -19,7 +19,16 @@ export const templateDigests = 'image.serin.dev/digests';
 const Images = z.record(z.string(), z.object({ tag: z.string(), digest: z.string() }));
 const Failed = z.array(z.object({ container: z.string(), digest: z.string(), policy: z.string() }));
 const Writes = z.record(z.string(), z.object({ from: z.string(), to: z.string(), at: z.string() }));
-const Conflicts = z.record(z.string(), z.object({ policy: z.string(), template: z.string(), owner: z.string() }));
+const Conflicts = z.record(
+  z.string(),
+  z.object({
+    policy: z.string(),
+    template: z.string(),
+    owner: z.string(),
+    /** When the image was written that was put back. */
+    at: z.string(),
+  }),
+);
 
 /**
  * What a target remembers, by container. Kept there, in the same patch as the image, so that no second store can

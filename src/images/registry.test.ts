@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { isPublic } from '../clients/public-network.ts';
 import { createRegistries, manifestTypes, type RegistryAccess } from './registry.ts';
 
 const index = `sha256:${'1'.repeat(64)}`;
@@ -111,5 +112,113 @@ describe('asking a registry what a tag means', () => {
       message: expect.stringContaining('authHosts'),
     });
     expect(stolen).toEqual([]);
+  });
+});
+
+describe('asking for all tags', () => {
+  it('reads page after page, on the same server, and leaves out what is no tag', async () => {
+    const calls: string[] = [];
+    const access = await registry((request, response) => {
+      calls.push(seen(request));
+      const next = new URL(request.url!, 'http://x').searchParams.get('last');
+      if (next === null) response.setHeader('link', '</v2/shop/cart/tags/list?n=1000&last=1.1.0>; rel="next"');
+      response.end(JSON.stringify({ tags: next === null ? ['1.0.0', '1.1.0', 'not a tag'] : ['1.2.0'] }));
+    });
+    expect(await createRegistries().tags(access, 'shop/cart')).toEqual(['1.0.0', '1.1.0', '1.2.0']);
+    expect(calls).toEqual(['GET /v2/shop/cart/tags/list?n=1000', 'GET /v2/shop/cart/tags/list?n=1000&last=1.1.0']);
+  });
+
+  it('follows no page that is elsewhere', async () => {
+    const access = await registry((_, response) => {
+      response.setHeader('link', '<http://127.0.0.1:1/v2/shop/cart/tags/list?last=1>; rel="next"');
+      response.end(JSON.stringify({ tags: ['1.0.0'] }));
+    });
+    expect(await createRegistries().tags(access, 'shop/cart')).toEqual(['1.0.0']);
+  });
+
+  it.each([401, 403, 404])('%s means that they are not told', async (status) => {
+    const access = await registry((_, response) => response.writeHead(status).end('{}'));
+    expect(await createRegistries().tags(access, 'shop/cart')).toBeUndefined();
+  });
+
+  it.each([
+    ['an empty repository', '{"tags":null}', []],
+    ['what is no list', '{"tags":7}', 'Unavailable'],
+    ['what is no JSON', '<html>', 'Unavailable'],
+    ['more than 1 MiB', JSON.stringify({ tags: ['x'.repeat(1024 * 1024)] }), 'Unavailable'],
+  ])('%s', async (_, body, expected) => {
+    const access = await registry((_, response) => response.end(body));
+    const tags = createRegistries().tags(access, 'shop/cart');
+    if (expected === 'Unavailable') await expect(tags).rejects.toMatchObject({ type: expected });
+    else expect(await tags).toEqual(expected);
+  });
+});
+
+describe('the pace of questions', () => {
+  it('a registry that wants to be left alone is asked again when it says', async () => {
+    const access = await registry((_, response) => response.writeHead(429, { 'retry-after': '120' }).end());
+    await expect(resolveTag(access, 'shop/cart', '1')).rejects.toMatchObject({
+      type: 'Unavailable',
+      nextRetryDelay: 120_000,
+    });
+  });
+
+  it('is what the configuration says', async () => {
+    const access = await registry((_, response) => response.writeHead(200, { 'docker-content-digest': index }).end());
+    const { resolve } = createRegistries();
+    const since = performance.now();
+    // Twice as many at once, and from then on one every fiftieth of a second.
+    for (let n = 0; n < 120; n += 1) await resolve({ ...access, perSecond: 50 }, 'shop/cart', String(n));
+    expect(performance.now() - since).toBeGreaterThan(300);
+  });
+
+  it('one tag is asked for once in a while, and nobody gets an answer older than their question', async () => {
+    let asked = 0;
+    const digest = (n: number) => `sha256:${String(n).repeat(64)}`;
+    const access = await registry((_, response) => {
+      asked += 1;
+      response.writeHead(200, { 'docker-content-digest': digest(asked) }).end();
+    });
+    const { resolve } = createRegistries();
+    const ask = () => resolve(access, 'shop/cart', 'prod', 300);
+    expect(await ask()).toEqual({ digest: digest(1) });
+    expect(await Promise.all([ask(), ask(), ask()])).toEqual([2, 2, 2].map((n) => ({ digest: digest(n) })));
+    expect(asked).toBe(2);
+    // Other tags are other questions.
+    expect(await resolve(access, 'shop/cart', 'other', 300)).toEqual({ digest: digest(3) });
+  });
+});
+
+describe('addresses in private networks', () => {
+  const access = (url: string): RegistryAccess => ({ url, authHosts: [] });
+
+  it.each([
+    'http://127.0.0.1:5000',
+    'https://169.254.169.254',
+    'https://100.100.100.200',
+    'https://10.1.2.3',
+    'https://[::1]:5000',
+    'https://[::ffff:10.0.0.1]',
+    'https://[fd00::1]',
+    'https://localhost:5000',
+  ])('%s is not connected to unless the configuration says that the registry is there', async (url) => {
+    await expect(resolveTag(access(url), 'shop/cart', '1')).rejects.toMatchObject({
+      type: 'InvalidSpec',
+      message: expect.stringMatching(/private network; if the registry really is there, set registry.private/),
+    });
+  });
+
+  it.each([
+    ['8.8.8.8', true],
+    ['2001:4860:4860::8888', true],
+    ['172.32.0.1', true],
+    ['172.31.255.255', false],
+    ['100.127.0.1', false],
+    ['::ffff:127.0.0.1', false],
+    ['fe80::1', false],
+    ['0.0.0.0', false],
+    ['registry.example.com', false],
+  ])('%s is public: %s', (address, expected) => {
+    expect(isPublic(address)).toBe(expected);
   });
 });

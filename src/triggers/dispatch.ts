@@ -8,7 +8,7 @@ import { allows } from '../images/binding.ts';
 import { canonicalRepository } from '../images/reference.ts';
 import type { Log } from '../log.ts';
 import { tokenBucket, type Bucket } from '../pace.ts';
-import type { ImagePush, Trust } from '../workflows/image-push.ts';
+import type { ImagePush, ImagePushOptions, Trust } from '../workflows/image-push.ts';
 import { callerOf } from './caller.ts';
 import { mediaType } from './cloud-event.ts';
 import type { Call } from './credentials/credential.ts';
@@ -20,7 +20,7 @@ import type { Item, Push, Trigger } from './trigger.ts';
 export interface DispatchOptions {
   readonly receivers: readonly Receiver[];
   /** Resolves once Temporal has the push, and says whether it had it already. Rejects when Temporal cannot be reached. */
-  readonly start: (push: ImagePush, workflowId: string, settleMs: number) => Promise<'started' | 'duplicate'>;
+  readonly start: (push: ImagePush, workflowId: string, options: ImagePushOptions) => Promise<'started' | 'duplicate'>;
   readonly log: Log;
   readonly metrics: Registry;
   readonly maxBytes?: number;
@@ -265,7 +265,10 @@ async function take(push: Push, taken: Taken): Promise<'accepted' | 'duplicate'>
   const { receiver, trust, meters, options } = taken;
   const image = imagePush(push, receiver, trust);
   const workflowId = `img/${receiver.name}/${push.eventId.slice(0, 32)}`;
-  const result = await options.start(image, workflowId, receiver.settleMs);
+  const result = await options.start(image, workflowId, {
+    settleMs: receiver.settleMs,
+    patienceMs: receiver.patienceMs,
+  });
   const outcome = result === 'started' ? 'accepted' : 'duplicate';
   meters.count(receiver, outcome);
   meters.age(receiver, push);

@@ -74,6 +74,8 @@ const ReceiverConfig = z
     namespaces: z.array(z.string().min(1)).min(1),
     /** Time to let several tags of one build arrive, in seconds. */
     settleSeconds: z.number().min(0).max(600).default(5),
+    /** How long the registry may not know a tag yet, or say something else than the event did, in seconds. */
+    patienceSeconds: z.number().min(0).max(3_600).default(120),
     registry: Registry.prefault({}),
   })
   .superRefine((receiver, context) => {
@@ -108,6 +110,8 @@ export interface Receiver extends RegistryBinding {
   readonly retired: boolean;
   readonly perSecond: number;
   readonly allowPayloadDigest: boolean;
+  /** How long the registry may lag behind an event, in milliseconds. */
+  readonly patienceMs: number;
   /** The address that is told to the sender, as a path. @throws `Unauthorized` without a usable secret */
   readonly address: () => Promise<string>;
 }
@@ -136,7 +140,7 @@ export async function loadReceivers(path: string, options: LoadOptions = {}): Pr
 }
 
 async function receiverOf(config: ReceiverConfig, { env, http, now }: Required<LoadOptions>): Promise<Receiver> {
-  const { registry, settleSeconds, tokensFile, tokensEnv, auth, name, type, ...rest } = config;
+  const { registry, settleSeconds, patienceSeconds, tokensFile, tokensEnv, auth, name, type, ...rest } = config;
   const trigger = triggers.get(type)!;
   const host = config.host ?? trigger.host!;
   const secrets = async () => {
@@ -163,6 +167,7 @@ async function receiverOf(config: ReceiverConfig, { env, http, now }: Required<L
       return `/hooks/v1/${name}${secretAddress ? `/${capabilityToken(key, name, auth.generation)}` : ''}`;
     },
     settleMs: settleSeconds * 1000,
+    patienceMs: patienceSeconds * 1000,
     registry: await accessOf(host, registry, env),
   };
 }

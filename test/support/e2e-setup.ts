@@ -45,7 +45,7 @@ async function startOne(progress: (line: string) => void): Promise<StackDescript
   await grantRights(stack);
   const as = (name: string) => ({ SERIN_KUBECONFIG: stack.kubeconfigs[name] ?? stack.kubeconfig });
   const serin = await startSerin(stack, {
-    ...{ route, minimumIntervalMs: 1_000, drainMs: 500 },
+    ...{ route, minimumIntervalMs: 1_000, drainMs: 500, receivers: receivers(route.registryPort) },
     envOf: {
       worker: { ...as('worker'), ...auditing(directory), ...(await believing(directory)) },
       starter: as('starter'),
@@ -56,6 +56,18 @@ async function startOne(progress: (line: string) => void): Promise<StackDescript
   const control = await serveControl(stack, serin);
   atTeardown(() => control.close());
   return control.description;
+}
+
+/** Senders that tests play, about the stack's own registry, whatever it is called in pod templates. */
+function receivers(registryPort: number): Readonly<Record<string, object>> {
+  const registry = { url: `http://127.0.0.1:${registryPort}`, private: true };
+  const harbor = { type: 'harbor', auth: { scheme: 'bearer' }, patienceSeconds: 5 };
+  return {
+    harbor,
+    'harbor-replica': harbor,
+    ghcr: { type: 'ghcr', host: 'ghcr.io', registry, patienceSeconds: 5 },
+    acr: { type: 'aliyun-trigger', host: 'acme-registry.cn-hangzhou.cr.aliyuncs.com', registry, patienceSeconds: 5 },
+  };
 }
 
 /** What happens in runs is kept in a folder of the stack's. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
-import type { ImageActivities } from '../../src/activities/images/contract.ts';
+import type { ImageActivities, Sought } from '../../src/activities/images/contract.ts';
 import { failure } from '../../src/errors.ts';
 import type { imagePush, ImagePush, ImagePushOptions } from '../../src/workflows/image-push.ts';
 import { openBench, type Bench } from '../support/temporal.ts';
@@ -103,6 +103,88 @@ describe('a pushed image', () => {
   it('that nobody follows is no failure', async () => {
     const result = await run(world([B], []).activities, push());
     expect(result).toMatchObject({ digest: B, reason: 'no Canary follows this repository', targets: [] });
+  });
+
+  it('that names one tag of several brings the others that policies want as well', async () => {
+    const { activities, written } = world([B], ['cart']);
+    const other = { push: push({ tag: '1.4.3' }), digest: A };
+    const asked: Sought[] = [];
+    const more: ImageActivities = {
+      ...activities,
+      async writeImage(canary, change) {
+        return change.push.tag === '1.4.2'
+          ? { outcome: 'unchanged', reason: 'cart: no-match' }
+          : activities.writeImage(canary, change);
+      },
+      async seekImages(_, sought) {
+        asked.push(sought);
+        return { changes: [other] };
+      },
+    };
+    const image = push({ oneOfMany: true });
+    expect((await run(more, image)).targets).toMatchObject([{ canary: 'shop/cart', outcome: 'written' }]);
+    expect([written, asked]).toEqual([[`cart ${A}`], [{ push: image }]]);
+    // What it names itself is enough where a policy wants that.
+    asked.length = 0;
+    await run({ ...more, writeImage: activities.writeImage }, push({ oneOfMany: true }));
+    expect(asked).toEqual([]);
+  });
+
+  it('of nobody in particular is worth a look at the registry, and its words are worth nothing', async () => {
+    const { activities, written, asked } = world([B], ['cart']);
+    const found = { push: push({ tag: '1.4.1' }), digest: A };
+    const result = await run(
+      { ...activities, seekImages: async () => ({ changes: [found] }) },
+      push({ trust: 'none', digest: B }),
+    );
+    expect([written, asked()]).toEqual([[`cart ${A}`], 0]);
+    expect(result.digest).toBeUndefined();
+  });
+
+  it('R7: whose registry stays silent is not believed, unless it is signed and its receiver allows that', async () => {
+    const { activities, written } = world([B], ['cart']);
+    const silent: ImageActivities = {
+      ...activities,
+      resolveImage: async () => {
+        throw failure('Unauthorized', 'wants a token from evil.example.net');
+      },
+    };
+    const signed = { trust: 'signed', digest: A, digestIsSigned: true } as const;
+    expect(await run(silent, push(signed))).toMatchObject({ digest: A });
+    expect(written).toEqual([`cart ${A}`]);
+    for (const more of [
+      { ...signed, trust: 'shared-secret' },
+      { ...signed, digestIsSigned: false },
+      { trust: 'signed', digestIsSigned: true },
+    ] as const)
+      await expect(run(silent, push(more))).rejects.toThrow();
+    expect(written).toHaveLength(1);
+  });
+
+  it('that has to wait for the end of a release does, and keeps nobody else waiting', async () => {
+    const { activities, written } = world([B], ['busy', 'cart']);
+    const order: string[] = [];
+    let looks = 0;
+    const result = await run(
+      {
+        ...activities,
+        async writeImage(canary, change) {
+          if (canary.name !== 'busy') {
+            order.push('cart');
+            return activities.writeImage(canary, change);
+          }
+          order.push(`busy ${change.queued === true}`);
+          looks += 1;
+          return looks < 2
+            ? { outcome: 'queued', reason: 'a release is in progress' }
+            : activities.writeImage(canary, change);
+        },
+      },
+      push(),
+    );
+    expect(order.sort()).toEqual(['busy false', 'busy true', 'cart']);
+    expect(written.sort()).toEqual([`busy ${B}`, `cart ${B}`]);
+    expect(result.targets.map(({ outcome }) => outcome)).toEqual(['written', 'written']);
   });
 
   it('delivered again is the same run, also after it has ended', async () => {

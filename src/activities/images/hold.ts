@@ -117,18 +117,22 @@ export async function conflictOf(
   const { target, what } = found;
   const memory = memoryOf(target);
   const template = revisionOf(templateOf(target));
-  const conflicts = settings.policies.flatMap((policy) => {
+  const standing: ImageMemory['conflicts'] = {};
+  for (const policy of settings.policies) {
     const key = slotKey(policy.slot);
     const known = memory.conflicts[key];
-    if (known?.policy === policy.text && known.template === template) return [{ key, policy, owner: known.owner }];
-    const owner = reverter(target, policy, memory);
-    return owner === undefined ? [] : [{ key, policy, owner }];
-  });
-  const [first] = conflicts;
+    const write = memory.writes[key];
+    if (!write) continue;
+    if (known?.at === write.at) {
+      // Noticed before; whoever changed the policy or the pods since has seen to it.
+      if (known.policy === policy.text && known.template === template) standing[key] = known;
+      continue;
+    }
+    const owner = reverter(target, policy, write);
+    if (owner !== undefined) standing[key] = { policy: policy.text, template, owner, at: write.at };
+  }
+  const [first] = Object.values(standing);
   if (!first) return undefined;
-  const standing = Object.fromEntries(
-    conflicts.map(({ key, policy, owner }) => [key, { policy: policy.text, template, owner }]),
-  );
   if (JSON.stringify(standing) !== JSON.stringify(memory.conflicts)) {
     await remember(kubernetes, intent, { conflicts: standing });
     await setCondition(kubernetes, target, settings, first.owner);
@@ -137,10 +141,13 @@ export async function conflictOf(
 }
 
 /** The tool that put back what we had written over, soon after. */
-function reverter(target: KubernetesObject, { slot }: ContainerPolicy, memory: ImageMemory): string | undefined {
-  const write = memory.writes[slotKey(slot)];
+function reverter(
+  target: KubernetesObject,
+  { slot }: ContainerPolicy,
+  write: ImageMemory['writes'][string],
+): string | undefined {
   const owner = gitOpsOwner(target, slot, imageManager);
-  if (!write || !owner || write.from === write.to || imageText(target, slot) !== write.from) return undefined;
+  if (!owner || write.from === write.to || imageText(target, slot) !== write.from) return undefined;
   // Managed fields know seconds only.
   const after = (owner.wroteAt ?? 0) + 999 - Date.parse(write.at);
   return owner.wroteAt !== undefined && after >= 0 && after <= revertWindowMs ? owner.name : undefined;

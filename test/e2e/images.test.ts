@@ -1,0 +1,361 @@
+import { createHmac, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
+import { pushImage, type PushedImage } from '../../local/push-image.ts';
+import type { RemoteStack } from '../../local/control.ts';
+import { resources, type KubernetesObject } from '../../src/clients/kubernetes.ts';
+import { capabilityToken } from '../../src/triggers/credentials/capability.ts';
+import type { imagePush, ImagePushResult } from '../../src/workflows/image-push.ts';
+import type { imagePoll } from '../../src/workflows/image-poll.ts';
+import { eventually, openCluster, openStack, type TestCluster } from '../support/cluster.ts';
+
+/**
+ * From pushes to a real registry to pod templates, with senders that are early, late, twice, wrong about the order, or
+ * silent. Each scene has a repository and a namespace of its own.
+ */
+
+let stack: RemoteStack;
+let cluster: TestCluster;
+let connection: Connection;
+let temporal: Client;
+let token: string;
+
+beforeAll(async () => {
+  [stack, cluster] = [openStack(), openCluster()];
+  connection = await Connection.connect({ address: stack.temporal });
+  temporal = new Client({ connection });
+  token = readFileSync(join(stack.directory, 'serin', 'tokens'), 'utf8').trim();
+});
+afterAll(() => connection.close());
+
+interface SceneOptions {
+  readonly policy?: string;
+  /** The only sender that counts; the registry's own, if not said. */
+  readonly receiver?: string;
+  /** How the pod template calls the registry; its address, if not said. */
+  readonly host?: string;
+  /** Tag that runs at first. */
+  readonly tag?: string;
+}
+
+interface Scene {
+  readonly namespace: string;
+  readonly repository: string;
+  push(tag: string, content?: string, platforms?: readonly string[]): Promise<PushedImage>;
+  image(): Promise<string>;
+  /** Waits until the pod template names this tag and digest. */
+  runs(tag: string, digest: string): Promise<void>;
+  /** How often an image was written. */
+  writes(): Promise<number>;
+  release(): Promise<KubernetesObject>;
+}
+
+async function scene({
+  policy = 'semver:^1',
+  receiver = 'local',
+  host = stack.registry,
+  tag = '1.4.0',
+}: SceneOptions = {}): Promise<Scene> {
+  const namespace = await cluster.namespace('images');
+  const repository = `team/${namespace}`;
+  const name = `${host}/${repository}`;
+  const push: Scene['push'] = (tag, content = randomUUID(), platforms = ['linux/amd64']) =>
+    pushImage(stack.registry, repository, tag, { content, platforms });
+  await push(tag);
+  const app = {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'cart' },
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: { app: 'cart' } },
+      template: {
+        metadata: { labels: { app: 'cart' } },
+        spec: { containers: [{ name: 'cart', image: `${name}:${tag}` }] },
+      },
+    },
+  };
+  const canary = {
+    apiVersion: 'flagger.app/v1beta1',
+    kind: 'Canary',
+    metadata: {
+      name: 'cart',
+      annotations: {
+        'serin.dev/image-policies': JSON.stringify([{ container: 'cart', policy }]),
+        'serin.dev/image-receivers': receiver,
+      },
+    },
+    spec: {
+      provider: 'kubernetes',
+      targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'cart' },
+      service: { port: 80 },
+      skipAnalysis: true,
+      analysis: { interval: '1s', threshold: 1, iterations: 1 },
+    },
+  };
+  await cluster.apply(namespace, app, canary);
+  const release = () => cluster.read(resources.canaries, namespace, 'cart');
+  await eventually('a Canary at rest', async () => phaseOf(await release()) === 'Initialized', 90_000);
+  const image = async () => {
+    const { spec } = await cluster.read(resources.deployments, namespace, 'cart');
+    return (spec as typeof app.spec).template.spec.containers[0]!.image;
+  };
+  return {
+    ...{ namespace, repository, push, image, release },
+    runs: async (tag, digest) => {
+      await eventually(
+        `${tag} in the pod template`,
+        async () => (await image()) === `${name}:${tag}@${digest}`,
+        60_000,
+      );
+    },
+    writes: async () => {
+      const { items } = await cluster.kubernetes.list(resources.events, namespace);
+      return items.filter((event) => String(event.message).startsWith('New image pushed!')).length;
+    },
+  };
+}
+
+const phaseOf = ({ status }: KubernetesObject) => (status as { phase?: string } | undefined)?.phase;
+
+/** What Harbor says of a push, as a CloudEvent. */
+function harborEvent({ repository }: Scene, id: string, tag: string, digest?: string): object {
+  const resource = { tag, ...(digest === undefined ? {} : { digest }), resource_url: `harbor/${repository}:${tag}` };
+  return {
+    ...{ specversion: '1.0', id, source: '/projects/7/webhook/policies/3', type: 'harbor.artifact.pushed' },
+    data: { resources: [resource], repository: { repo_full_name: repository } },
+  };
+}
+
+async function call(path: string, body: string, headers: Readonly<Record<string, string>>): Promise<number> {
+  const response = await fetch(`${stack.hooks}/hooks/v1/${path}`, { method: 'POST', body, headers });
+  await response.arrayBuffer();
+  return response.status;
+}
+
+const harbor = (event: object, receiver = 'harbor') =>
+  call(receiver, JSON.stringify(event), {
+    authorization: `Bearer ${token}`,
+    'content-type': 'application/cloudevents+json',
+  });
+
+/** Runs about a repository that are over, as Temporal knows them. */
+async function runsAbout({ repository }: Scene, ...receivers: readonly string[]) {
+  const found: { workflowId: string; result: ImagePushResult }[] = [];
+  const query = 'WorkflowType = "imagePush" AND ExecutionStatus = "Completed"';
+  for await (const { workflowId, runId } of temporal.workflow.list({ query })) {
+    if (!receivers.some((receiver) => workflowId.startsWith(`img/${receiver}/`))) continue;
+    const result = await temporal.workflow.getHandle<typeof imagePush>(workflowId, runId).result();
+    if (result.image.includes(`${repository}:`)) found.push({ workflowId, result });
+  }
+  return found;
+}
+
+/** The same, once there are so many. */
+const decided = (shop: Scene, count: number, ...receivers: readonly string[]) =>
+  eventually(`${count} runs`, async () => {
+    const runs = await runsAbout(shop, ...receivers);
+    return runs.length >= count && runs;
+  });
+
+const outcomesOf = (runs: readonly { readonly result: ImagePushResult }[]) =>
+  runs.flatMap(({ result }) => result.targets.map(({ outcome, reason = '' }) => `${outcome} ${reason}`.trim())).sort();
+
+describe('pushes', () => {
+  it.concurrent('of several platforms bring the index, once, and none of its children', async () => {
+    const shop = await scene();
+    const { digest, manifests } = await shop.push('1.4.2', undefined, ['linux/amd64', 'linux/arm64']);
+    await shop.runs('1.4.2', digest);
+    expect(manifests).not.toContain(digest);
+    await eventually('the end of the release', async () => phaseOf(await shop.release()) === 'Succeeded', 60_000);
+    expect(await shop.writes()).toBe(1);
+  });
+
+  it.concurrent('of 1.4.2 and then 1.4.1 end at 1.4.2', async () => {
+    const shop = await scene();
+    const { digest } = await shop.push('1.4.2');
+    await shop.runs('1.4.2', digest);
+    await shop.push('1.4.1');
+    // The tag that was there from the beginning had its event too.
+    expect(outcomesOf(await decided(shop, 3, 'local'))).toContain('unchanged cart: older');
+    expect(await shop.image()).toContain(':1.4.2@');
+    expect(await shop.writes()).toBe(1);
+  });
+
+  it.concurrent('told twice at the same time are one', async () => {
+    const shop = await scene({ receiver: 'harbor' });
+    const { digest } = await shop.push('1.4.2');
+    const event = harborEvent(shop, randomUUID(), '1.4.2', digest);
+    expect(await Promise.all([harbor(event), harbor(event), harbor(event)])).toEqual([200, 200, 200]);
+    await shop.runs('1.4.2', digest);
+    const runs = await decided(shop, 1, 'harbor');
+    expect([runs.length, outcomesOf(runs)]).toEqual([1, ['written']]);
+  });
+
+  it.concurrent('told through two receivers, as a replicating registry does, are written once', async () => {
+    const shop = await scene({ receiver: 'harbor,harbor-replica' });
+    const { digest } = await shop.push('1.4.2');
+    const statuses = ['harbor', 'harbor-replica'].map((receiver) =>
+      harbor(harborEvent(shop, randomUUID(), '1.4.2', digest), receiver),
+    );
+    expect(await Promise.all(statuses)).toEqual([200, 200]);
+    const outcomes = outcomesOf(await decided(shop, 2, 'harbor', 'harbor-replica'));
+    expect(outcomes.filter((outcome) => outcome === 'written')).toHaveLength(1);
+    expect(await shop.writes()).toBe(1);
+    expect(await shop.image()).toContain(`:1.4.2@${digest}`);
+  });
+
+  it.concurrent('of one mutable tag, told in reverse order, end at what the registry has', async () => {
+    const shop = await scene({ policy: 'exact:prod', receiver: 'harbor', tag: 'prod' });
+    const first = await shop.push('prod');
+    const second = await shop.push('prod');
+    expect(await harbor(harborEvent(shop, randomUUID(), 'prod', second.digest))).toBe(200);
+    expect(await harbor(harborEvent(shop, randomUUID(), 'prod', first.digest))).toBe(200);
+    await shop.runs('prod', second.digest);
+    const runs = await decided(shop, 2, 'harbor');
+    expect(outcomesOf(runs)).toEqual(['unchanged cart: same-digest', 'written']);
+    expect(new Set(runs.map(({ result }) => result.digest))).toEqual(new Set([second.digest]));
+    expect(await shop.image()).toContain(second.digest);
+  });
+
+  it.concurrent('that are told before the registry shows them are waited for', async () => {
+    const shop = await scene({ receiver: 'harbor' });
+    expect(await harbor(harborEvent(shop, randomUUID(), '1.4.2'))).toBe(200);
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const { digest } = await shop.push('1.4.2');
+    await shop.runs('1.4.2', digest);
+  });
+
+  it.concurrent('to GHCR, three events for one push of two platforms, are one', async () => {
+    const shop = await scene({ receiver: 'ghcr', host: 'ghcr.io' });
+    const { digest, manifests } = await shop.push('1.4.2', undefined, ['linux/amd64', 'linux/arm64']);
+    const send = (tag: string, digest: string) => {
+      const [namespace, name] = shop.repository.split('/');
+      const container_metadata = { tag: { name: tag, digest }, manifest: { digest } };
+      const body = JSON.stringify({
+        action: 'published',
+        package: {
+          name,
+          namespace: namespace!.toUpperCase(),
+          package_type: 'CONTAINER',
+          package_version: { container_metadata },
+        },
+      });
+      const signature = createHmac('sha256', token).update(body).digest('hex');
+      return call('ghcr', body, {
+        ...{ 'content-type': 'application/json', 'x-github-event': 'package', 'x-github-delivery': randomUUID() },
+        'x-hub-signature-256': `sha256=${signature}`,
+      });
+    };
+    const statuses = [...manifests.map((child) => send('', child)), send('1.4.2', digest)];
+    expect(await Promise.all(statuses)).toEqual([200, 200, 200]);
+    await shop.runs('1.4.2', digest);
+    expect(outcomesOf(await decided(shop, 1, 'ghcr'))).toEqual(['written']);
+  });
+
+  it.concurrent(
+    'of several tags, of which GHCR names one that nobody follows, bring the one that is followed',
+    async () => {
+      const shop = await scene({ receiver: 'ghcr', host: 'ghcr.io' });
+      const { digest } = await shop.push('1.4.2', 'the same');
+      await shop.push('latest', 'the same');
+      const [namespace, name] = shop.repository.split('/');
+      const container_metadata = { tag: { name: 'latest', digest }, manifest: { digest } };
+      const body = JSON.stringify({
+        action: 'published',
+        package: { name, namespace, package_type: 'CONTAINER', package_version: { container_metadata } },
+      });
+      const signature = createHmac('sha256', token).update(body).digest('hex');
+      const headers = {
+        'content-type': 'application/json',
+        'x-github-event': 'package',
+        'x-github-delivery': randomUUID(),
+      };
+      expect(await call('ghcr', body, { ...headers, 'x-hub-signature-256': `sha256=${signature}` })).toBe(200);
+      await shop.runs('1.4.2', digest);
+    },
+  );
+
+  it.concurrent('to Alibaba Cloud reach pods that use the inner name of the registry', async () => {
+    const shop = await scene({ receiver: 'acr', host: 'acme-registry-vpc.cn-hangzhou.cr.aliyuncs.com' });
+    const { digest } = await shop.push('1.4.2');
+    const body = {
+      push_data: { digest, tag: '1.4.2', pushed_at: '2026-05-04 17:12:46' },
+      repository: { repo_full_name: shop.repository },
+    };
+    const path = `acr/${capabilityToken(token, 'acr', 1)}`;
+    expect(await call(path, JSON.stringify(body), { 'content-type': 'application/json' })).toBe(200);
+    await shop.runs('1.4.2', digest);
+  });
+
+  it.concurrent('told again after Temporal has forgotten them change nothing', async () => {
+    const shop = await scene({ receiver: 'harbor' });
+    const { digest } = await shop.push('1.4.2');
+    const event = harborEvent(shop, randomUUID(), '1.4.2', digest);
+    await harbor(event);
+    await shop.runs('1.4.2', digest);
+    const [run] = await decided(shop, 1, 'harbor');
+    const { workflowId } = run!;
+    await temporal.workflowService.deleteWorkflowExecution({ namespace: 'default', workflowExecution: { workflowId } });
+    await eventually('Temporal to forget it', () =>
+      temporal.workflow
+        .getHandle(workflowId)
+        .describe()
+        .then(
+          () => false,
+          (error: unknown) => error instanceof WorkflowNotFoundError,
+        ),
+    );
+    expect(await harbor(event)).toBe(200);
+    const again = await decided(shop, 1, 'harbor');
+    // It is known by the event that the target names, or by its tag; either way the pods stay as they are.
+    expect(outcomesOf(again)).toEqual([expect.stringMatching(/^written|^unchanged cart: older$/)]);
+    expect(await shop.writes()).toBe(1);
+  });
+
+  it.concurrent('that nobody tells are found by the poll, and counted', async () => {
+    const shop = await scene({ receiver: 'harbor' });
+    const id = `poll/${shop.namespace}/cart/cart`;
+    const schedule = temporal.schedule.getHandle(id);
+    await eventually('a Schedule', () =>
+      schedule.describe().then(
+        () => true,
+        () => false,
+      ),
+    );
+    const { digest } = await shop.push('1.4.2');
+    await schedule.trigger();
+    await eventually(
+      '1.4.2 in the pod template',
+      async () => (await shop.image()).endsWith(`:1.4.2@${digest}`),
+      90_000,
+    );
+    const { recentActions } = (await schedule.describe()).info;
+    const { workflowId, firstExecutionRunId } = recentActions.at(-1)!.action.workflow;
+    const poll = temporal.workflow.getHandle<typeof imagePoll>(workflowId, firstExecutionRunId);
+    expect((await poll.result()).targets).toMatchObject([{ outcome: 'written' }]);
+  });
+});
+
+describe('a starter that dies', () => {
+  it('after Temporal has a push and before it could answer, is told again, and the push is one', async () => {
+    const shop = await scene({ receiver: 'harbor' });
+    const { digest } = await shop.push('1.4.2');
+    const id = randomUUID();
+    const event = harborEvent(shop, id, '1.4.2', digest);
+    const first = harbor(event).catch(() => 'cut');
+    await eventually('Temporal to have it', async () => {
+      const { count } = await temporal.workflow.count('WorkflowType = "imagePush" AND ExecutionStatus = "Running"');
+      return count > 0 || (await runsAbout(shop, 'harbor')).length > 0;
+    });
+    await stack.server('starter').kill('SIGKILL');
+    await stack.server('starter').restart();
+    await first;
+    expect(await harbor(event)).toBe(200);
+    await shop.runs('1.4.2', digest);
+    expect(outcomesOf(await decided(shop, 1, 'harbor'))).toEqual(['written']);
+    expect(await shop.writes()).toBe(1);
+  });
+});

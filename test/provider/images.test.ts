@@ -1,0 +1,607 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Registry } from 'prom-client';
+import { applyCrds } from '../../local/crds.ts';
+import { createImageActivities } from '../../src/activities/images/index.ts';
+import type { ImageActivities, ImageWritten } from '../../src/activities/images/contract.ts';
+import { resources, type KubernetesObject, type Resource } from '../../src/clients/kubernetes.ts';
+import type { RegistryBinding } from '../../src/images/binding.ts';
+import type { Registries } from '../../src/images/registry.ts';
+import type { ImagePush } from '../../src/workflows/image-push.ts';
+import { openCluster, type TestCluster } from '../support/cluster.ts';
+import { closeServers, startServer, type Reply } from '../support/fake-server.ts';
+
+/**
+ * Writing images into targets of a real API server: server-side apply, its managed fields, and the objects of GitOps
+ * tools, played by their field managers.
+ */
+
+const A = `sha256:${'a'.repeat(64)}`;
+const B = `sha256:${'b'.repeat(64)}`;
+const C = `sha256:${'c'.repeat(64)}`;
+const host = 'registry.example.com';
+
+let cluster: TestCluster;
+let namespace: string;
+
+/** What the registry has, by `repository:tag` or `repository@digest`. */
+let stored: Map<string, string>;
+let now: Date;
+let metrics: Registry;
+
+const registries: Registries = {
+  resolve: (_, repository, tag) => {
+    const digest = stored.get(`${repository}:${tag}`);
+    return Promise.resolve(digest === undefined ? { missing: 'HEAD: HTTP 404' } : { digest });
+  },
+  tags: (_, repository) =>
+    Promise.resolve(
+      [...stored.keys()].flatMap((key) => (key.startsWith(`${repository}:`) ? [key.slice(repository.length + 1)] : [])),
+    ),
+};
+
+beforeAll(async () => {
+  cluster = openCluster();
+  await applyCrds(cluster.kubernetes, [new URL('../fixtures/gitops/crds.yaml', import.meta.url).pathname], true);
+});
+
+beforeEach(async () => {
+  namespace = await cluster.namespace('images');
+  stored = new Map();
+  now = new Date();
+  metrics = new Registry();
+  worker = createImageActivities({
+    ...{ kubernetes: cluster.kubernetes, receivers: [receiverFor()], registries, metrics, now: () => now },
+    settings: { namespace: '', argoNamespace: namespace },
+  });
+});
+afterEach(closeServers);
+
+const receiverFor = (more: Partial<RegistryBinding> = {}): RegistryBinding => ({
+  ...{ name: 'prod', host, hostAliases: [], repositories: ['shop/*'], namespaces: [namespace], settleMs: 0 },
+  registry: { url: `https://${host}`, authHosts: [] },
+  ...more,
+});
+
+/** A worker with one receiver, which counts. */
+let worker: ImageActivities;
+
+function activities(
+  receivers?: readonly RegistryBinding[],
+  more: { registries?: Registries } = { registries },
+): ImageActivities {
+  if (!receivers) return worker;
+  const settings = { namespace: '', argoNamespace: namespace };
+  return createImageActivities({ kubernetes: cluster.kubernetes, receivers, settings, now: () => now, ...more });
+}
+
+let pushes = 0;
+const push = (tag: string, more: Partial<ImagePush> = {}): ImagePush => ({
+  ...{ receiver: 'prod', source: 'distribution', trust: 'shared-secret', eventId: `event-${(pushes += 1)}` },
+  ...{ host, repository: 'shop/cart', tag },
+  ...more,
+});
+
+const policies = (policy: object = { policy: 'semver:^1' }) => ({
+  'serin.dev/image-policies': JSON.stringify([{ container: 'cart', ...policy }]),
+});
+
+async function canary(annotations: Record<string, string> = policies(), phase = 'Initialized'): Promise<void> {
+  await cluster.apply(namespace, {
+    apiVersion: 'flagger.app/v1beta1',
+    kind: 'Canary',
+    metadata: { name: 'cart', annotations },
+    spec: {
+      targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'cart' },
+      service: { port: 80 },
+      analysis: { interval: '1m', threshold: 1, maxWeight: 50, stepWeight: 10 },
+    },
+  });
+  await inPhase(phase);
+}
+
+async function inPhase(phase: string): Promise<void> {
+  const status = { phase, canaryWeight: 0, failedChecks: 0, iterations: 0 };
+  await cluster.kubernetes.patch(resources.canaries, namespace, 'cart', { status }, 'status');
+}
+
+interface Written {
+  readonly name?: string;
+  readonly labels?: object;
+  readonly annotations?: object;
+  readonly pod?: object;
+  readonly manager?: string;
+}
+
+/** The target, as somebody applies it. */
+async function deployment(image: string, written: Written = {}): Promise<void> {
+  const { name = 'cart', labels = {}, annotations = {}, pod = {}, manager = 'kubectl' } = written;
+  const object = {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, namespace, labels, annotations },
+    spec: {
+      selector: { matchLabels: { app: name } },
+      template: {
+        metadata: { labels: { app: name } },
+        spec: {
+          containers: [
+            { name: 'cart', image },
+            { name: 'side', image: 'side:1' },
+          ],
+          ...pod,
+        },
+      },
+    },
+  };
+  await cluster.kubernetes.apply(resources.deployments, object, manager, true);
+}
+
+interface Pods {
+  readonly template: {
+    readonly metadata: { readonly annotations?: Record<string, string> };
+    readonly spec: {
+      readonly containers: readonly { readonly name: string; readonly image: string }[];
+      readonly initContainers?: readonly { readonly name: string; readonly image: string }[];
+    };
+  };
+}
+
+const target = () => cluster.read(resources.deployments, namespace, 'cart');
+const pods = async () => (await target()).spec as Pods;
+const imageNow = async () => (await pods()).template.spec.containers[0]!.image;
+
+const write = (tag: string, digest: string, more: { push?: Partial<ImagePush>; queued?: boolean } = {}) =>
+  activities().writeImage(
+    { namespace, name: 'cart' },
+    { push: push(tag, more.push), digest, ...(more.queued ? { queued: true } : {}) },
+  );
+
+async function events(): Promise<string[]> {
+  const { items } = await cluster.kubernetes.list(resources.events, namespace);
+  return items.map((item) => `${String(item.type)} ${String(item.message)}`);
+}
+
+const annotationsOf = async () => (await target()).metadata.annotations ?? {};
+const missed = async () => (await metrics.getSingleMetric('serin_poll_found_missed_event_total')!.get()).values;
+
+describe('writing an image', () => {
+  it('takes over one field of somebody else’s Deployment, and leaves the others to them', async () => {
+    await canary();
+    await deployment(`${host}/shop/cart:1.4.0`);
+    expect(await write('1.4.2', B)).toMatchObject({ outcome: 'written' });
+    expect(await imageNow()).toBe(`${host}/shop/cart:1.4.2@${B}`);
+    const ours = (await target()).metadata.managedFields!.find(({ manager }) => manager === 'serin-image');
+    const fields = JSON.stringify((ours as unknown as { fieldsV1: object }).fieldsV1);
+    expect(fields).toContain('f:image');
+    expect(fields).not.toContain('side');
+    // A second one lets go of nothing that the first one wrote.
+    expect(await write('1.4.3', C)).toMatchObject({ outcome: 'written' });
+    expect(await imageNow()).toBe(`${host}/shop/cart:1.4.3@${C}`);
+  });
+
+  it('changes every container of the same repository in one patch, init containers only if asked to', async () => {
+    const image = `${host}/shop/cart:1.4.0`;
+    const pod = {
+      initContainers: [
+        { name: 'migrate', image },
+        { name: 'other', image },
+      ],
+    };
+    const asked = [
+      { container: 'cart', policy: 'semver:^1' },
+      { container: 'migrate', kind: 'initContainer', policy: 'semver:^1' },
+    ];
+    await canary({ 'serin.dev/image-policies': JSON.stringify(asked) });
+    await deployment(image, { pod });
+    const generation = (await target()).metadata.generation!;
+    expect(await write('1.4.2', B)).toMatchObject({
+      outcome: 'written',
+      images: { cart: expect.anything(), migrate: expect.anything() },
+    });
+    expect((await target()).metadata.generation).toBe(generation + 1);
+    const { initContainers } = (await pods()).template.spec;
+    expect(initContainers!.map(({ image }) => image)).toEqual([`${host}/shop/cart:1.4.2@${B}`, image]);
+  });
+
+  it('with the tag alone replaces pods by an annotation of the template, if asked to', async () => {
+    await canary({
+      ...policies({ policy: 'exact:prod' }),
+      'serin.dev/image-pin': 'tag',
+      'serin.dev/restart-on-digest-change': 'true',
+    });
+    await deployment(`${host}/shop/cart:prod`);
+    expect(await write('prod', A)).toMatchObject({ outcome: 'written' });
+    expect((await pods()).template.metadata.annotations).toEqual({ 'image.serin.dev/digests': `cart=${A}` });
+    expect(await write('prod', A)).toMatchObject({ outcome: 'unchanged', reason: 'cart: same-digest' });
+    expect(await write('prod', B)).toMatchObject({ outcome: 'written' });
+    expect((await pods()).template.metadata.annotations).toEqual({ 'image.serin.dev/digests': `cart=${B}` });
+    expect(await imageNow()).toBe(`${host}/shop/cart:prod`);
+  });
+
+  it('R6: a rollback by hand stands, until something higher comes', async () => {
+    await canary();
+    await deployment(`${host}/shop/cart:1.4.0`);
+    await write('1.4.2', B);
+    await deployment(`${host}/shop/cart:1.4.0`);
+    expect(await write('1.4.2', B)).toMatchObject({ outcome: 'unchanged', reason: 'cart: older' });
+    expect(await write('1.4.3', C)).toMatchObject({ outcome: 'written' });
+  });
+
+  it('R9: while images are suspended, or the Canary is, nothing is written', async () => {
+    await canary({ ...policies(), 'serin.dev/image-suspend': 'true' });
+    await deployment(`${host}/shop/cart:1.4.0`);
+    expect(await write('1.4.2', B)).toMatchObject({ outcome: 'unchanged', reason: 'image updates are suspended' });
+    await canary();
+    await cluster.kubernetes.patch(resources.canaries, namespace, 'cart', { spec: { suspend: true } });
+    expect(await write('1.4.2', B)).toMatchObject({ outcome: 'unchanged', reason: 'image updates are suspended' });
+    expect(await imageNow()).toBe(`${host}/shop/cart:1.4.0`);
+  });
+
+  it('says nothing and does nothing where write-back is none', async () => {
+    await canary({ ...policies(), 'serin.dev/image-write-back': 'none' });
+    await deployment(`${host}/shop/cart:1.4.0`);
+    expect(await write('1.4.2', B)).toEqual({ outcome: 'unchanged', reason: 'image-write-back is none' });
+    expect(await events()).toEqual([]);
+  });
+});
+
+describe('R5: a newer image while a release is in progress', () => {
+  const during = (choice: string) => ({ ...policies(), 'serin.dev/image-during-release': choice });
+
+  it('begins the release again, if nothing else is said', async () => {
+    await canary(policies(), 'Progressing');
+    await deployment(`${host}/shop/cart:1.4.0`);
+    expect(await write('1.4.2', B)).toMatchObject({ outcome: 'written' });
+  });
+
+  it('waits for its end, and only the highest of several does', async () => {
+    await canary(during('queueLatest'), 'Progressing');
+    await deployment(`${host}/shop/cart:1.4.0`);
+    const before = await pods();
+    expect(await write('1.4.2', B)).toMatchObject({ outcome: 'queued' });
+    expect(await write('1.4.3', C)).toMatchObject({ outcome: 'queued' });
+    expect(await write('1.4.1', A)).toMatchObject({ outcome: 'unchanged', reason: expect.stringContaining('higher') });
+    expect(await write('1.4.2', B, { queued: true })).toMatchObject({
+      outcome: 'unchanged',
+      reason: expect.stringContaining('newer'),
+    });
+    expect(await write('1.4.3', C, { queued: true })).toMatchObject({ outcome: 'queued' });
+    expect(await pods()).toEqual(before);
+    await inPhase('Succeeded');
+    expect(await write('1.4.3', C, { queued: true })).toMatchObject({ outcome: 'written' });
+    expect(await annotationsOf()).not.toHaveProperty(['serin.dev/pending-images']);
+    expect(await imageNow()).toBe(`${host}/shop/cart:1.4.3@${C}`);
+  });
+
+  it('is left out for good, if so asked', async () => {
+    await canary(during('ignore'), 'Progressing');
+    await deployment(`${host}/shop/cart:1.4.0`);
+    expect(await write('1.4.2', B)).toMatchObject({ outcome: 'unchanged', reason: 'a release is in progress' });
+    await inPhase('Succeeded');
+    stored.set('shop/cart:1.4.2', B);
+    const found = await activities().seekImages({ namespace, name: 'cart' }, { container: 'cart' });
+    expect(found).toEqual({ changes: [], reason: 'cart: older' });
+    expect(await write('1.4.3', C)).toMatchObject({ outcome: 'written' });
+  });
+});
+
+describe('an image that a GitOps tool owns', () => {
+  const flux = { 'kustomize.toolkit.fluxcd.io/name': 'apps', 'kustomize.toolkit.fluxcd.io/namespace': '' };
+  const owned = (): Written => ({
+    manager: 'kustomize-controller',
+    labels: { ...flux, 'kustomize.toolkit.fluxcd.io/namespace': namespace },
+  });
+  const of = (kind: string, plural: string, apiVersion: string): Resource => ({ kind, plural, apiVersion });
+  const kustomizations = of('Kustomization', 'kustomizations', 'kustomize.toolkit.fluxcd.io/v1');
+  const helmReleases = of('HelmRelease', 'helmreleases', 'helm.toolkit.fluxcd.io/v2');
+  const applications = of('Application', 'applications', 'argoproj.io/v1alpha1');
+  const make = ({ apiVersion, kind, plural }: Resource, name: string) =>
+    cluster.kubernetes.create({ apiVersion, kind, plural }, { apiVersion, kind, metadata: { name, namespace } });
+
+  it('is not written: its Kustomization is told to look, and people are told that', async () => {
+    await canary();
+    await make(kustomizations, 'apps');
+    await deployment(`${host}/shop/cart:1.4.0`, owned());
+    const told = await write('1.4.2', B, { push: { eventId: 'one' } });
+    expect(told).toEqual({
+      outcome: 'notified',
+      reason: expect.stringMatching(/belongs to kustomize-controller; told Kustomization .*\/apps/),
+    });
+    expect(await imageNow()).toBe(`${host}/shop/cart:1.4.0`);
+    const { metadata } = await cluster.read(kustomizations, namespace, 'apps');
+    expect(metadata.annotations).toEqual({ 'reconcile.fluxcd.io/requestedAt': 'prod/one' });
+    expect(await events()).toEqual([
+      expect.stringMatching(/^Normal New image .*1\.4\.2 pushed: the image of Deployment cart belongs/),
+    ]);
+    // Told twice, it is asked once.
+    await write('1.4.2', B, { push: { eventId: 'one' } });
+    expect((await cluster.read(kustomizations, namespace, 'apps')).metadata.resourceVersion).toBe(
+      metadata.resourceVersion,
+    );
+  });
+
+  it('of a HelmRelease, or of an Application of Argo CD, is told to that', async () => {
+    await canary();
+    await make(helmReleases, 'cart');
+    const labels = { 'helm.toolkit.fluxcd.io/name': 'cart', 'helm.toolkit.fluxcd.io/namespace': namespace };
+    await deployment(`${host}/shop/cart:1.4.0`, { manager: 'helm-controller', labels });
+    expect(await write('1.4.2', B)).toMatchObject({ outcome: 'notified' });
+    expect((await cluster.read(helmReleases, namespace, 'cart')).metadata.annotations).toHaveProperty([
+      'reconcile.fluxcd.io/requestedAt',
+    ]);
+    await cluster.kubernetes.remove(resources.deployments, namespace, 'cart');
+    await make(applications, 'shop');
+    const annotations = { 'argocd.argoproj.io/tracking-id': `shop:apps/Deployment:${namespace}/cart` };
+    await deployment(`${host}/shop/cart:1.4.0`, { manager: 'argocd-controller', annotations });
+    expect(await write('1.4.3', C)).toMatchObject({ outcome: 'notified' });
+    expect((await cluster.read(applications, namespace, 'shop')).metadata.annotations).toEqual({
+      'argocd.argoproj.io/refresh': 'normal',
+    });
+  });
+
+  it('whose owner cannot be told is refused, with what to do', async () => {
+    await canary();
+    await deployment(`${host}/shop/cart:1.4.0`, owned());
+    expect(await write('1.4.2', B)).toEqual({
+      outcome: 'refused',
+      reason: expect.stringMatching(/apps could not be told: it does not exist/),
+    });
+    await cluster.kubernetes.remove(resources.deployments, namespace, 'cart');
+    await deployment(`${host}/shop/cart:1.4.0`, { manager: 'helm-controller' });
+    expect(await write('1.4.2', B)).toEqual({
+      outcome: 'refused',
+      reason: expect.stringMatching(/nothing on it says by which object/),
+    });
+    await canary({ ...policies(), 'serin.dev/image-write-back': 'notify' });
+    await cluster.kubernetes.remove(resources.deployments, namespace, 'cart');
+    await deployment(`${host}/shop/cart:1.4.0`);
+    expect(await write('1.4.2', B)).toEqual({
+      outcome: 'refused',
+      reason: expect.stringMatching(/no GitOps tool owns/),
+    });
+  });
+
+  const putBack = () => deployment(`${host}/shop/cart:1.4.0`, owned());
+
+  it('that is put back after we wrote it is not fought over, until the policy changes', async () => {
+    await cluster.apply(namespace, imageTrigger({ writeBack: { mode: 'cluster' } }));
+    await canary({});
+    await putBack();
+    expect(await write('1.4.2', B)).toMatchObject({ outcome: 'written' });
+    await putBack();
+    const refused: ImageWritten = await write('1.4.3', C);
+    expect(refused).toEqual({
+      outcome: 'refused',
+      reason: expect.stringMatching(/^kustomize-controller put the image of Deployment cart back; .*ssa: IfNotPresent/),
+    });
+    expect(await imageNow()).toBe(`${host}/shop/cart:1.4.0`);
+    const condition = async () => {
+      const { status } = await cluster.read(resources.imageTriggers, namespace, 'cart');
+      return (status as { conditions: { type: string; status: string }[] }).conditions[0];
+    };
+    expect(await condition()).toMatchObject({ type: 'GitOpsConflict', status: 'True' });
+    // It stands, however much time goes by, and a poll tells it as well.
+    now = new Date(Date.now() + 3_600_000);
+    expect(await write('1.4.4', C)).toMatchObject({ outcome: 'refused' });
+    stored.set('shop/cart:1.4.4', C);
+    const sought = await activities().seekImages({ namespace, name: 'cart' }, { container: 'cart' });
+    expect(sought).toEqual({ changes: [], reason: expect.stringContaining('put the image') });
+    expect(await events()).toContainEqual(
+      expect.stringMatching(/^Warning Images are not applied: kustomize-controller put/),
+    );
+    await cluster.apply(namespace, imageTrigger({ writeBack: { mode: 'cluster' } }, '>=1.0'));
+    now = new Date();
+    expect(await write('1.4.4', C)).toMatchObject({ outcome: 'written' });
+    expect(await condition()).toMatchObject({ type: 'GitOpsConflict', status: 'False' });
+  });
+
+  it('nor until the pod template changes', async () => {
+    await canary({ ...policies(), 'serin.dev/image-write-back': 'cluster' });
+    await putBack();
+    await write('1.4.2', B);
+    await putBack();
+    expect(await write('1.4.3', C)).toMatchObject({ outcome: 'refused' });
+    await deployment(`${host}/shop/cart:1.4.0`, { ...owned(), pod: { terminationGracePeriodSeconds: 7 } });
+    expect(await write('1.4.3', C)).toMatchObject({ outcome: 'written' });
+  });
+
+  it('that somebody else changes back, or changes long after, is no conflict', async () => {
+    await canary({ ...policies(), 'serin.dev/image-write-back': 'cluster' });
+    await deployment(`${host}/shop/cart:1.4.0`);
+    await write('1.4.2', B);
+    await deployment(`${host}/shop/cart:1.4.0`);
+    expect(await write('1.4.3', C)).toMatchObject({ outcome: 'written' });
+    await cluster.kubernetes.remove(resources.deployments, namespace, 'cart');
+    await putBack();
+    now = new Date(Date.now() - 3_600_000);
+    await write('1.4.2', B);
+    await putBack();
+    expect(await write('1.4.3', C)).toMatchObject({ outcome: 'written' });
+  });
+});
+
+function imageTrigger(spec: object = {}, range = '^1', name = 'cart'): KubernetesObject {
+  return {
+    apiVersion: 'serin.dev/v1alpha1',
+    kind: 'ImageTrigger',
+    metadata: { name, namespace },
+    spec: {
+      canaryRef: { name: 'cart' },
+      receivers: ['prod'],
+      images: [{ container: 'cart', policy: { semver: { range } } }],
+      ...spec,
+    },
+  };
+}
+
+describe('an ImageTrigger', () => {
+  const followed = async (receivers = [receiverFor()]) =>
+    (await activities(receivers).findTargets(push('1.4.2'))).map(({ name }) => name);
+
+  it('binds a Canary without annotations, with the consent of both sides', async () => {
+    await canary({});
+    await deployment(`${host}/shop/cart:1.4.0`);
+    expect(await followed()).toEqual([]);
+    await cluster.apply(namespace, imageTrigger());
+    expect(await followed()).toEqual(['cart']);
+    expect(await followed([receiverFor({ namespaces: ['elsewhere'] })])).toEqual([]);
+    await cluster.apply(namespace, imageTrigger({ receivers: ['other'] }));
+    expect(await followed()).toEqual([]);
+    expect(await write('1.4.2', B)).toMatchObject({
+      outcome: 'unchanged',
+      reason: 'no container follows this repository',
+    });
+  });
+
+  it('wins over annotations, may forbid them, and there is one for a Canary', async () => {
+    await canary(policies({ policy: 'semver:^2' }));
+    await deployment(`${host}/shop/cart:1.4.0`);
+    await cluster.apply(namespace, imageTrigger());
+    expect(await write('1.4.2', B)).toMatchObject({ outcome: 'written' });
+    await cluster.apply(namespace, imageTrigger({}, '^1', 'second'));
+    expect(await write('1.4.3', C)).toEqual({
+      outcome: 'refused',
+      reason: expect.stringMatching(/cart and second both name/),
+    });
+    await cluster.kubernetes.remove(resources.imageTriggers, namespace, 'second');
+    await cluster.apply(namespace, imageTrigger({ canaryRef: { name: 'other' }, forbidAnnotations: true }));
+    expect(await write('2.0.0', C)).toEqual({
+      outcome: 'refused',
+      reason: expect.stringMatching(/forbids serin.dev\/image-policies/),
+    });
+  });
+
+  it('may name the only repository that counts, by any name of its registry', async () => {
+    await canary({});
+    await deployment('acme-registry-vpc.cn-hangzhou.cr.aliyuncs.com/shop/cart:1.4.0');
+    const of = (repository: string) =>
+      imageTrigger({ images: [{ container: 'cart', repository, policy: { semver: { range: '^1' } } }] });
+    const receivers = [receiverFor({ host: 'acme-registry.cn-hangzhou.cr.aliyuncs.com' })];
+    await cluster.apply(namespace, of('acme-registry.cn-hangzhou.cr.aliyuncs.com/shop/cart'));
+    expect(await followed(receivers)).toEqual(['cart']);
+    const change = { push: push('1.4.2', { host: receivers[0]!.host }), digest: B };
+    await activities(receivers).writeImage({ namespace, name: 'cart' }, change);
+    expect(await imageNow()).toBe(`acme-registry-vpc.cn-hangzhou.cr.aliyuncs.com/shop/cart:1.4.2@${B}`);
+    await cluster.apply(namespace, of('acme-registry.cn-hangzhou.cr.aliyuncs.com/shop/other'));
+    expect(await followed(receivers)).toEqual([]);
+  });
+
+  it.each([
+    ['two policies', { images: [{ container: 'cart', policy: { exact: { tag: 'a' }, semver: { range: '^1' } } }] }],
+    ['no policy', { images: [{ container: 'cart', policy: {} }] }],
+    ['no receiver', { receivers: [] }],
+    ['a pin that is none', { pin: 'sha' }],
+    ['a mode that is not built', { writeBack: { mode: 'git' } }],
+    ['a sort that is none', { images: [{ container: 'cart', policy: { glob: { pattern: 'v*', sort: 'newest' } } }] }],
+  ])('with %s is refused by the API server', async (_, spec) => {
+    await expect(cluster.apply(namespace, imageTrigger(spec))).rejects.toMatchObject({ type: 'InvalidSpec' });
+  });
+
+  it('whose pattern only we can judge is told on the Canary', async () => {
+    await canary({});
+    await deployment(`${host}/shop/cart:1.4.0`);
+    const policy = { numerical: { pattern: '^(?=x)' } };
+    await cluster.apply(namespace, imageTrigger({ images: [{ container: 'cart', policy }] }));
+    expect(await write('1.4.2', B)).toEqual({
+      outcome: 'refused',
+      reason: expect.stringMatching(/^ImageTrigger cart, container cart: .*RE2/),
+    });
+    expect(await events()).toEqual([expect.stringMatching(/^Warning New image/)]);
+  });
+});
+
+describe('looking into the registry', () => {
+  const seek = () => activities().seekImages({ namespace, name: 'cart' }, { container: 'cart' });
+
+  it('finds by the same functions what no event told of, and counts it once it is written', async () => {
+    await canary();
+    await deployment(`${host}/shop/cart:1.4.0`);
+    for (const [tag, digest] of [
+      ['1.4.0', A],
+      ['1.4.2', B],
+      ['1.5.0', C],
+      ['2.0.0', A],
+      ['latest', A],
+    ] as const)
+      stored.set(`shop/cart:${tag}`, digest);
+    const { changes } = await seek();
+    expect(changes).toEqual([
+      { digest: C, push: expect.objectContaining({ source: 'poll', tag: '1.5.0', receiver: 'prod' }) },
+    ]);
+    expect(await activities().writeImage({ namespace, name: 'cart' }, changes[0]!)).toMatchObject({
+      outcome: 'written',
+    });
+    expect(await missed()).toEqual([expect.objectContaining({ value: 1, labels: { receiver: 'prod' } })]);
+    expect(await seek()).toEqual({ changes: [], reason: 'cart: older' });
+  });
+
+  it('an event that comes after the poll has written it changes nothing: both know it by what it is', async () => {
+    await canary();
+    await deployment(`${host}/shop/cart:1.4.0`);
+    stored.set('shop/cart:1.4.2', B);
+    const [change] = (await seek()).changes;
+    await activities().writeImage({ namespace, name: 'cart' }, change!);
+    expect(await write('1.4.2', B)).toMatchObject({ outcome: 'unchanged', reason: 'cart: older' });
+  });
+
+  it('R4: leaves a digest alone that failed before', async () => {
+    await canary();
+    await deployment(`${host}/shop/cart:1.4.0@${A}`);
+    await deployment(`${host}/shop/cart:1.4.0@${A}`, { name: 'cart-primary' });
+    await write('1.4.2', B);
+    await inPhase('Failed');
+    stored.set('shop/cart:1.4.3', B);
+    expect(await seek()).toEqual({ changes: [], reason: 'cart: failed-before' });
+  });
+
+  it('R8: a digest in use that is gone from the registry is told, and changes nothing', async () => {
+    await canary();
+    await deployment(`${host}/shop/cart:1.4.0@${A}`);
+    expect(await seek()).toEqual({ changes: [], reason: 'cart: no-match' });
+    expect(await events()).toEqual([expect.stringMatching(/^Warning .*@sha256:a+ is not in the registry any more/)]);
+    expect(await imageNow()).toBe(`${host}/shop/cart:1.4.0@${A}`);
+  });
+
+  it('a push that names one tag of several finds the one that the policy wants', async () => {
+    await canary();
+    await deployment(`${host}/shop/cart:1.4.0`);
+    stored.set('shop/cart:1.4.2', B).set('shop/cart:latest', B);
+    const pushed = push('latest', { oneOfMany: true, source: 'ghcr' });
+    const { changes } = await activities().seekImages({ namespace, name: 'cart' }, { push: pushed });
+    expect(changes).toEqual([{ digest: B, push: expect.objectContaining({ source: 'ghcr', tag: '1.4.2' }) }]);
+  });
+
+  it('asks with the pull secrets of the pods, or of their service account, where the receiver has no credentials', async () => {
+    const wanted = `Basic ${Buffer.from('puller:s3cret').toString('base64')}`;
+    const server = await startServer(({ method, url, headers }): Reply => {
+      if (headers.authorization !== wanted) return { status: 401, headers: { 'www-authenticate': 'Basic realm="r"' } };
+      if (url.includes('/tags/list')) return { body: JSON.stringify({ tags: ['1.4.2'] }) };
+      return { status: method === 'HEAD' ? 200 : 405, headers: { 'docker-content-digest': B } };
+    });
+    const auth = Buffer.from('puller:s3cret').toString('base64');
+    const auths = { 'https://index.docker.io/v1/': { auth: 'eDp5' }, [`https://${host}`]: { auth } };
+    const config = Buffer.from(JSON.stringify({ auths })).toString('base64');
+    await cluster.apply(namespace, {
+      ...{ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'pull' }, type: 'kubernetes.io/dockerconfigjson' },
+      data: { '.dockerconfigjson': config },
+    });
+    const receiver = receiverFor({ registry: { url: server.url, authHosts: [], private: true } });
+    const real = () => activities([receiver], {});
+    await canary();
+    await deployment(`${host}/shop/cart:1.4.0`);
+    expect(await real().resolveImage(push('1.4.2'))).toMatchObject({ denied: true });
+    const pullers = { imagePullSecrets: [{ name: 'absent' }, { name: 'pull' }] };
+    await cluster.kubernetes.create(resources.serviceAccounts, {
+      ...{ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace } },
+      ...pullers,
+    });
+    expect(await real().resolveImage(push('1.4.2'))).toEqual({ digest: B });
+    await cluster.kubernetes.remove(resources.serviceAccounts, namespace, 'default');
+    await deployment(`${host}/shop/cart:1.4.0`, { pod: pullers });
+    expect(await real().resolveImage(push('1.4.2'))).toEqual({ digest: B });
+    const { changes } = await real().seekImages({ namespace, name: 'cart' }, { container: 'cart' });
+    expect(changes).toEqual([{ digest: B, push: expect.objectContaining({ tag: '1.4.2' }) }]);
+    // The registry's own name decides whose credentials are shown.
+    expect(server.requests.filter(({ headers }) => headers.authorization === 'Basic eDp5')).toEqual([]);
+  });
+});
