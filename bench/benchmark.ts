@@ -17,6 +17,8 @@ export interface Sizes {
   readonly idleSeconds: number;
   /** Releases in flight at the same time. */
   readonly inFlight: number;
+  /** Time for which pushes are sent, in seconds. */
+  readonly pushSeconds: number;
   /** Interval of the ten-step release whose duration is measured, in seconds. */
   readonly intervalSeconds: number;
 }

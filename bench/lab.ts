@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { auditFlags, requestsIn, type Request } from '../local/audit.ts';
 import type { User } from '../local/credentials.ts';
-import { startSerin, type Serin } from '../local/serin.ts';
+import { startSerin, type PushRoute, type Serin, type SerinOptions } from '../local/serin.ts';
 import { startStack, type Part, type Stack } from '../local/stack.ts';
 import { createKubernetes, loadKubeConfig, type Kubernetes } from '../src/clients/kubernetes.ts';
 import { install } from '../test/support/manifests.ts';
@@ -38,11 +38,17 @@ export interface LabOptions {
   readonly readyDelayMs: number;
   /** Time the data plane gets to hear of new routes, in milliseconds. */
   readonly drainMs?: number;
+  /** Where receivers are, and which there are. */
+  readonly route?: PushRoute;
+  readonly receivers?: SerinOptions['receivers'];
+  /** Which of our processes run; all, if not said. */
+  readonly only?: SerinOptions['only'];
+  readonly env?: SerinOptions['env'];
 }
 
 /** Opens a lab, has `work` done in it, and takes it down again. After a failure its logs stay. */
 export async function inLab<T>(options: LabOptions, say: Say, work: (lab: Lab) => Promise<T>): Promise<T> {
-  const { parts, readyDelayMs, drainMs = 1_000 } = options;
+  const { parts, readyDelayMs, drainMs = 1_000, ...serin } = options;
   const directory = mkdtempSync(join(tmpdir(), 'serin-bench-'));
   const app = buildApp();
   say(`starting the stack in ${directory}`);
@@ -54,7 +60,9 @@ export async function inLab<T>(options: LabOptions, say: Say, work: (lab: Lab) =
   const end = () => interrupted.then(() => Promise.reject(new Interrupted('interrupted')));
   let keep = false;
   try {
-    return await withSerin({ stack, directory, app, drainMs }, (lab) => Promise.race([work(lab), end()]));
+    return await withSerin({ stack, directory, app, serin: { drainMs, ...serin } }, (lab) =>
+      Promise.race([work(lab), end()]),
+    );
   } catch (error) {
     keep = !(error instanceof Interrupted);
     throw error;
@@ -71,17 +79,21 @@ interface Site {
   readonly stack: Stack;
   readonly directory: string;
   readonly app: string;
-  readonly drainMs: number;
+  readonly serin: SerinOptions;
 }
 
-async function withSerin<T>({ stack, directory, app, drainMs }: Site, work: (lab: Lab) => Promise<T>): Promise<T> {
+async function withSerin<T>(
+  { stack, directory, app, serin: options }: Site,
+  work: (lab: Lab) => Promise<T>,
+): Promise<T> {
   const envOf = (name: 'worker' | 'starter') => ({
     SERIN_KUBECONFIG: stack.kubeconfigs[name] ?? '',
     NODE_OPTIONS: shippedNodeOptions(`serin-${name}`),
   });
   const serin = await startSerin(stack, {
-    ...{ app, drainMs, minimumIntervalMs: 1_000 },
-    env: { NODE_ENV: 'production' },
+    ...{ app, minimumIntervalMs: 1_000 },
+    ...options,
+    env: { NODE_ENV: 'production', ...options.env },
     envOf: { worker: envOf('worker'), starter: envOf('starter') },
   });
   const connection = await Connection.connect({ address: stack.temporal });

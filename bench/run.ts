@@ -8,6 +8,7 @@ import { duration } from './duration.ts';
 import { history } from './history.ts';
 import { idle } from './idle.ts';
 import { memory } from './memory.ts';
+import { pushes } from './pushes.ts';
 import { reaction } from './reaction.ts';
 import { isMet, table, type Result } from './table.ts';
 
@@ -21,6 +22,7 @@ const benchmarks: ReadonlyMap<string, Benchmark> = new Map([
   ['history', history],
   ['duration', duration],
   ['memory', memory],
+  ['pushes', pushes],
 ]);
 
 const usage = `usage: node bench/run.ts [name…] [options]
@@ -32,7 +34,8 @@ ${[...benchmarks].map(([name, { about }]) => `  ${name.padEnd(10)} ${about}`).jo
   --canaries <n,n>   idle: Canaries at rest (50,500)
   --idle <s>         idle: time to count requests (60)
   --interval <s>     duration: interval of an analysis (5)
-  --in-flight <n>    memory: releases at the same time (200)`;
+  --in-flight <n>    memory: releases at the same time (200)
+  --pushing <s>      pushes: time to push, twice (30)`;
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -45,6 +48,7 @@ async function main(): Promise<void> {
       idle: { type: 'string', default: '60' },
       interval: { type: 'string', default: '5' },
       'in-flight': { type: 'string', default: '200' },
+      pushing: { type: 'string', default: '30' },
     },
   });
   if (values.help) return console.log(usage);
@@ -57,6 +61,7 @@ async function main(): Promise<void> {
     idleSeconds: whole('idle', values.idle),
     intervalSeconds: whole('interval', values.interval),
     inFlight: whole('in-flight', values['in-flight']),
+    pushSeconds: whole('pushing', values.pushing),
   };
 
   const say = progress();

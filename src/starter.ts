@@ -28,6 +28,8 @@ export interface StarterConfig extends Pick<ProcessSettings, Shared> {
   readonly hooksPort: number;
   /** `SERIN_RECEIVERS`: path of the receivers file; ''. Without one nothing listens on the hooks port. */
   readonly receivers: string;
+  /** `SERIN_CALLS_PER_CALLER`: most calls a second from one address. Default 100. */
+  readonly callsPerCaller: number;
   /** `SERIN_TRUSTED_PROXIES`: networks whose word for who called counts, such as `10.0.0.0/8`; ''. */
   readonly trustedProxies: string;
   /** `SERIN_FIELD_MANAGER`: the worker's. Default `serin`. */
@@ -57,6 +59,7 @@ export function readStarterConfig(
     hooksPort: number('SERIN_HOOKS_PORT', 8090),
     receivers: env.SERIN_RECEIVERS ?? '',
     trustedProxies: env.SERIN_TRUSTED_PROXIES ?? '',
+    callsPerCaller: Math.max(1, number('SERIN_CALLS_PER_CALLER', 100)),
     fieldManager: env.SERIN_FIELD_MANAGER || ours,
     hintsPerSecond: Math.max(1, number('SERIN_HINTS_PER_SECOND', 50)),
     resyncSeconds: number('SERIN_RESYNC_SECONDS', 0),
@@ -126,7 +129,10 @@ export async function startStarter(
   const health = await listen(healthHandler({ ready, metrics }), { host, port: config.healthPort });
   const start: TemporalStarter['push'] = (...push) => temporal.push(...push);
   const hooks = receivers.length
-    ? await listen(dispatcher({ receivers, start, log, metrics, trustedProxies }), { host, port: config.hooksPort })
+    ? await listen(
+        dispatcher({ receivers, start, log, metrics, trustedProxies, perSecondAndCaller: config.callsPerCaller }),
+        { host, port: config.hooksPort },
+      )
     : undefined;
 
   const watching = new AbortController();

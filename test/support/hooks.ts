@@ -43,11 +43,11 @@ export function fixture(source: string, name: string): { readonly head: string; 
 }
 
 /** The receivers that the recorded requests of a sender are for. */
-export function receiversOf(source: string, senders: Senders): Promise<readonly Receiver[]> {
+export function receiversOf(source: string, senders: Senders, now = receivedAt): Promise<readonly Receiver[]> {
   return loadReceivers(new URL(`${source}/receivers.json`, root).pathname, {
     env: { HOOK_SECRETS: secrets.join('\n'), HOOK_HEADERS: secrets.map((secret) => `Bearer ${secret}`).join('\n') },
     http: senders.http,
-    now: () => receivedAt,
+    now: () => now,
   });
 }
 
