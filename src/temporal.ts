@@ -55,8 +55,9 @@ export function connectTemporal(taskQueue: string): TemporalStarter {
     },
     async push(push, workflowId, options) {
       try {
-        // Registries wait a second or few for an answer.
-        await within(2_000, () =>
+        // Senders wait from a second to ten. One that has gone by then asks again, and hears that it is known; one that
+        // never asks again is better kept waiting than sent away.
+        await within(5_000, () =>
           client.workflow.start<typeof imagePush>('imagePush', {
             workflowId,
             taskQueue,
