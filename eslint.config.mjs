@@ -58,6 +58,13 @@ export default tseslint.config(
     ],
   ),
   imports(
+    ['src/images/**'],
+    [
+      ['@temporalio/*', '@kubernetes/*', 'axios', '../activities/**', '../workflows/**', '../triggers/**'],
+      'images judge and ask registries; who is asked for what is decided by activities',
+    ],
+  ),
+  imports(
     ['src/triggers/**', 'src/watch/**'],
     [
       ['@kubernetes/*', 'axios', '@temporalio/worker', '../activities/**'],

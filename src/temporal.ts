@@ -107,8 +107,9 @@ function pollSchedules({ schedule }: Client, taskQueue: string, within: Within):
   });
   return {
     async *list(prefix) {
-      for await (const { scheduleId, spec, state } of schedule.list({ pageSize: 1_000 })) {
-        if (!scheduleId.startsWith(prefix)) continue;
+      for await (const { scheduleId, spec, state, memo } of schedule.list({ pageSize: 1_000 })) {
+        // Those of another cluster, which has a task queue of its own, are not ours to change.
+        if (!scheduleId.startsWith(prefix) || memo?.taskQueue !== taskQueue) continue;
         const [interval] = spec?.intervals ?? [];
         yield { id: scheduleId, intervalMs: interval?.every ?? 0, paused: state.paused, note: state.note ?? '' };
       }
@@ -126,6 +127,7 @@ function pollSchedules({ schedule }: Client, taskQueue: string, within: Within):
             args: [{ canary, container }],
             staticSummary: `${container} of ${canary.namespace}/${canary.name}`,
           },
+          memo: { taskQueue },
           policies: { overlap: 'SKIP', catchupWindow: '1 minute' },
           state: { paused: timing.pausedBecause !== undefined, note: timing.pausedBecause ?? '' },
         }),

@@ -115,6 +115,110 @@ describe('serin lint', () => {
   });
 });
 
+describe('serin lint, about images', () => {
+  const canary = manifest();
+  const following = (policies: object[], more: object = {}) => ({
+    ...canary,
+    metadata: {
+      ...canary.metadata,
+      annotations: { 'serin.dev/image-policies': JSON.stringify(policies), ...more },
+    },
+  });
+  const trigger = (spec: object) => ({
+    apiVersion: 'serin.dev/v1alpha1',
+    kind: 'ImageTrigger',
+    metadata: { name: 'shop', namespace: 'prod' },
+    spec: { canaryRef: { name: 'shop' }, receivers: ['acr'], ...spec },
+  });
+
+  it.each([
+    [
+      'a policy that is none',
+      following([{ container: 'shop', policy: 'newest-build' }]),
+      1,
+      /policy kind "newest-build"/,
+    ],
+    ['a poll that is too often', following([], { 'serin.dev/image-poll': '5s' }), 1, /image-poll is "5s"/],
+    [
+      'a pattern that looks anywhere',
+      following([{ container: 'shop', policy: 'regex:main-[0-9]+', sort: 'alphabetical' }]),
+      0,
+      /container shop: regex:main-\[0-9\]\+ looks anywhere in a tag; anchor it/,
+    ],
+    ['an ImageTrigger without images', trigger({ images: [] }), 1, /spec.images/],
+    [
+      'an ImageTrigger whose pattern is none',
+      trigger({ images: [{ container: 'shop', policy: { numerical: { pattern: '(' } } }] }),
+      1,
+      /ImageTrigger shop, container shop: regex:\( is not a pattern of RE2/,
+    ],
+    [
+      'a field that the API server drops',
+      trigger({ images: [{ container: 'shop', policy: { exact: { tag: 'a' } } }], pause: true }),
+      0,
+      /spec.pause: is no field of a ImageTrigger/,
+    ],
+  ])('tells %s', async (name, object, exit, message) => {
+    const { code, out } = await serin('lint', file(`${name.replaceAll(' ', '-')}.yaml`, object), '-o', 'json');
+    expect(code).toBe(exit);
+    expect((JSON.parse(out.join('\n')) as { message: string }[]).map((remark) => remark.message)).toEqual([
+      expect.stringMatching(message),
+    ]);
+  });
+});
+
+it('serin lint has nothing to say of images that follow tags as they should', async () => {
+  const policies = [{ container: 'shop', policy: 'regex:^main-(?P<n>[0-9]+)$', extract: '$n', sort: 'numerical' }];
+  const canary = manifest();
+  const annotations = { 'serin.dev/image-policies': JSON.stringify(policies) };
+  const path = file('follows.yaml', { ...canary, metadata: { ...canary.metadata, annotations } });
+  expect(await serin('lint', path)).toEqual({ code: 0, out: [], err: ['nothing to say'] });
+});
+
+describe('serin hook-url', () => {
+  const hub = { name: 'hub', type: 'dockerhub', tokensEnv: 'KEY', repositories: ['acme/*'], namespaces: ['shop'] };
+  const plain = { ...hub, name: 'plain', type: 'distribution', host: 'registry.example.com' };
+  const path = join(folder, 'receivers.json');
+  writeFileSync(path, JSON.stringify([hub, plain]));
+  const hookUrl = async (argv: string[], env: Record<string, string> = { KEY: 'a-key-for-addresses-only-1' }) => {
+    const [out, err]: [string[], string[]] = [[], []];
+    const code = await run(['hook-url', ...argv], {
+      env,
+      out: (line) => void out.push(line),
+      err: (line) => void err.push(line),
+    });
+    return { code, out, err };
+  };
+
+  it('prints the address that a sender is to be told, the same each time', async () => {
+    const base = ['--receivers', path, '--base', 'https://hooks.example.com/'];
+    const { code, out } = await hookUrl(['hub', ...base]);
+    expect([code, out]).toEqual([
+      0,
+      [expect.stringMatching(/^https:\/\/hooks\.example\.com\/hooks\/v1\/hub\/[\w-]{43}$/)],
+    ]);
+    expect((await hookUrl(['hub', ...base])).out).toEqual(out);
+    expect((await hookUrl(['plain', ...base])).out).toEqual(['https://hooks.example.com/hooks/v1/plain']);
+  });
+
+  it('says what is missing', async () => {
+    expect(await hookUrl(['hub'])).toMatchObject({
+      code: 2,
+      err: expect.arrayContaining([expect.stringContaining('SERIN_RECEIVERS')]),
+    });
+    expect(await hookUrl([])).toMatchObject({ code: 2 });
+    const of = ['--receivers', path];
+    expect(await hookUrl(['other', ...of])).toMatchObject({
+      code: 1,
+      err: [expect.stringContaining('has hub, plain, not other')],
+    });
+    expect(await hookUrl(['hub', ...of], {})).toMatchObject({
+      code: 1,
+      err: [expect.stringContaining('KEY is not set')],
+    });
+  });
+});
+
 describe('serin lint --generated', () => {
   const labels = { app: 'shop' };
   const container = { name: 'shop', image: 'shop:1', ports: [{ name: 'http', containerPort: 8080 }] };

@@ -142,9 +142,9 @@ function imageRemarks(
   const wanted = imageSettings(canary, triggers);
   if (!wanted) return [];
   if ('problem' in wanted) return [['error', wanted.problem]];
-  return wanted.settings.policies.flatMap(({ slot, text }) =>
-    isUnanchored(text)
-      ? [['warning', `container ${slot.name}: ${text} looks anywhere in a tag; anchor it with ^ and $`] as const]
+  return wanted.settings.policies.flatMap(({ slot, written }) =>
+    isUnanchored(written)
+      ? [['warning', `container ${slot.name}: ${written} looks anywhere in a tag; anchor it with ^ and $`] as const]
       : [],
   );
 }

@@ -88,3 +88,28 @@ export function nudgeOf({ metadata }: KubernetesObject, argoNamespace: string): 
     annotation: 'argocd.argoproj.io/refresh',
   };
 }
+
+/** What looks into registries for Flux. */
+export const fluxImages = {
+  apiVersion: 'image.toolkit.fluxcd.io/v1',
+  kind: 'ImageRepository',
+  plural: 'imagerepositories',
+} as const;
+
+const sources: Readonly<Record<string, string>> = {
+  GitRepository: 'gitrepositories',
+  OCIRepository: 'ocirepositories',
+  Bucket: 'buckets',
+};
+
+/** Where a Kustomization of Flux has its manifests from. */
+export function sourceOf({ metadata, spec }: KubernetesObject): Omit<Nudge, 'annotation'> | undefined {
+  const { kind, name, namespace } =
+    (spec as { sourceRef?: { kind?: string; name?: string; namespace?: string } } | undefined)?.sourceRef ?? {};
+  const plural = kind === undefined ? undefined : sources[kind];
+  if (kind === undefined || plural === undefined || !name) return undefined;
+  return {
+    ...{ apiVersion: 'source.toolkit.fluxcd.io/v1', kind, plural, name },
+    namespace: namespace ?? metadata.namespace ?? '',
+  };
+}

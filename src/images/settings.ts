@@ -46,7 +46,9 @@ type Written = z.output<typeof Policies>[number];
 /** Which tags one image of a pod follows. */
 export interface ContainerPolicy {
   readonly slot: ImageSlot;
-  /** As written, to notice that it changed. */
+  /** The policy as written, such as `semver:^1.4`. */
+  readonly written: string;
+  /** That and how it compares, to notice that it changed. */
   readonly text: string;
   readonly policy: TagPolicy;
   readonly adopt: boolean;
@@ -193,12 +195,17 @@ function spelled(
 }
 
 function containerPolicy(written: Omit<Written, 'repository'>): ContainerPolicy | { readonly problem: string } {
-  const { container, kind, policy: text, extract, sort, coerce, adopt, rollOnRetag } = written;
-  const read = parsePolicy(text, { coerce, ...(extract === undefined ? {} : { extract }), ...(sort ? { sort } : {}) });
+  const { container, kind, policy: spelling, extract, sort, coerce, adopt, rollOnRetag } = written;
+  const read = parsePolicy(spelling, {
+    coerce,
+    ...(extract === undefined ? {} : { extract }),
+    ...(sort ? { sort } : {}),
+  });
   if ('problem' in read) return read;
   return {
     slot: { kind, name: container },
-    text: [text, extract, sort].filter((part) => part !== undefined).join(' '),
+    written: spelling,
+    text: [spelling, extract, sort].filter((part) => part !== undefined).join(' '),
     policy: read.policy,
     adopt,
     rollOnRetag,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { decodeCloudEvents, type CloudEvent } from './cloud-event.ts';
+import { readEvents, type CloudEvent } from './cloud-event.ts';
 import { pushOf, sourceId } from './push.ts';
 import type { Item, Trigger } from './trigger.ts';
 
@@ -30,16 +30,13 @@ export const aliyunEventbridge: Trigger = {
   // Where certificates cannot be fetched: the rule's token, at an address that is a secret too.
   credentials: [{ scheme: 'eventbridge' }, { scheme: 'header', header: 'x-eventbridge-signature-token' }],
   options: Options.prefault({}),
-  parse({ raw, headers, receiver, options }) {
-    const decoded = decodeCloudEvents(raw, headers);
-    if (!('events' in decoded)) return decoded;
-    const { events } = options as z.output<typeof Options>;
-    const items = decoded.events.flatMap((event): readonly Item[] => {
-      if (event.type === aliyunPushed) return readAliyunPush(event, receiver);
-      if (!events.some((name) => event.type === `cr:Artifact:${name}`)) return [{ ignored: 'other-event' }];
-      return succeeded(event) ? readAliyunPush(event, receiver) : [{ ignored: 'not-successful' }];
+  parse(hook) {
+    const { events } = hook.options as z.output<typeof Options>;
+    return readEvents(hook, (event) => {
+      if (event.type === aliyunPushed) return readAliyunPush(event, hook.receiver);
+      if (!events.some((name) => event.type === `cr:Artifact:${name}`)) return undefined;
+      return succeeded(event) ? readAliyunPush(event, hook.receiver) : [{ ignored: 'not-successful', event: event.id }];
     });
-    return { items };
   },
 };
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { readBody } from './body.ts';
-import { derivedId, pushOf } from './push.ts';
+import { derivedId, pathOf, pushOf } from './push.ts';
 import type { Trigger } from './trigger.ts';
 
 /** Source: Alibaba Cloud, "Manage triggers". `pushed_at` has no time zone, so it dates nothing. */
@@ -26,8 +26,7 @@ export const aliyunTrigger: Trigger = {
     const read = readBody(raw, Body, 'no push_data and repository');
     if ('malformed' in read) return read;
     const { push_data: push, repository: told } = read.body;
-    const repository =
-      told.repo_full_name ?? (told.namespace && told.name ? `${told.namespace}/${told.name}` : undefined);
+    const repository = pathOf(told);
     const { tag, digest, pushed_at: at } = push;
     return { items: [pushOf({ id: derivedId('aliyun', host, repository, tag, digest, at), repository, tag, digest })] };
   },

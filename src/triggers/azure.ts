@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { readBody } from './body.ts';
-import { decodeCloudEvents, mediaType, type CloudEvent } from './cloud-event.ts';
+import { mediaType, readEvents, type CloudEvent } from './cloud-event.ts';
 import { derivedId, pushOf, sourceId } from './push.ts';
 import type { Hook, Item, Parsed, Trigger } from './trigger.ts';
 
@@ -29,7 +29,8 @@ export const azure: Trigger = {
   credentials: [{ scheme: 'bearer' }, { scheme: 'basic' }, { scheme: 'header', header: 'authorization' }],
   handshake: true,
   parse(hook) {
-    return mediaType(hook.headers) === 'application/json' ? readWebhook(hook) : readCloudEvents(hook);
+    if (mediaType(hook.headers) === 'application/json') return readWebhook(hook);
+    return readEvents(hook, (event) => (event.type === azurePushed ? readAzurePush(event, hook.receiver) : undefined));
   },
 };
 
@@ -43,15 +44,6 @@ export function readAzurePush(event: CloudEvent, receiver: string): readonly Ite
   const { repository, tag, digest, mediaType: type } = data.data.target;
   const id = sourceId(event.id, receiver, event.source);
   return [pushOf({ id, repository, tag, digest, mediaType: type, occurredAt: event.time, event: event.id })];
-}
-
-function readCloudEvents({ raw, headers, receiver }: Hook): Parsed {
-  const decoded = decodeCloudEvents(raw, headers);
-  if (!('events' in decoded)) return decoded;
-  const items = decoded.events.flatMap((event): readonly Item[] =>
-    event.type === azurePushed ? readAzurePush(event, receiver) : [{ ignored: 'other-event', event: event.id }],
-  );
-  return { items };
 }
 
 function readWebhook({ raw }: Hook): Parsed {

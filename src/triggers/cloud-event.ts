@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { parseStrictJson } from './json.ts';
+import type { Hook, Item, Parsed } from './trigger.ts';
 
 /** A CloudEvent 1.0, whichever way it came. */
 export interface CloudEvent {
@@ -44,6 +45,23 @@ export function decodeCloudEvents(raw: Uint8Array, headers: IncomingHttpHeaders)
   return Object.keys(headers).some((name) => name.startsWith('ce-'))
     ? { malformed: 'a required ce- header is missing' }
     : { unsupported: 'send a CloudEvent, or JSON as documented' };
+}
+
+/**
+ * The pushes of the events of a request.
+ *
+ * @param read what an event comes to; undefined for one of a type that is not read
+ * @param other why such an event is ignored
+ */
+export function readEvents(
+  { raw, headers }: Pick<Hook, 'raw' | 'headers'>,
+  read: (event: CloudEvent) => readonly Item[] | undefined,
+  other = 'other-event',
+): Parsed {
+  const decoded = decodeCloudEvents(raw, headers);
+  if (!('events' in decoded)) return decoded;
+  const items = decoded.events.flatMap((event) => read(event) ?? [{ ignored: other, event: event.id }]);
+  return { items, ...(decoded.batch ? { batch: true } : {}) };
 }
 
 /** The media type of a body, in lower case and without parameters. */

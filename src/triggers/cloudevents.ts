@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { parseReference } from '../images/reference.ts';
 import { aliyunPushed, readAliyunPush } from './aliyun-eventbridge.ts';
 import { azurePushed, readAzurePush } from './azure.ts';
-import { decodeCloudEvents, type CloudEvent } from './cloud-event.ts';
+import { readEvents, type CloudEvent } from './cloud-event.ts';
 import { ecrPushed, readEcrPush } from './ecr.ts';
 import { harborPushed, readHarborPush } from './harbor.ts';
 import { pushOf, sourceId } from './push.ts';
@@ -44,15 +44,10 @@ export const cloudevents: Trigger = {
 };
 
 /** The pushes of whatever events a request has. */
-export function readCloudEvents({ raw, headers, receiver }: Pick<Hook, 'raw' | 'headers' | 'receiver'>): Parsed {
-  const decoded = decodeCloudEvents(raw, headers);
-  if (!('events' in decoded)) return decoded;
-  const items = decoded.events.flatMap((event): readonly Item[] => {
-    const family = [...families].find(([prefix]) => event.type.startsWith(prefix))?.[1];
-    const read = readers.get(event.type) ?? family;
-    return read?.(event, receiver) ?? [{ ignored: 'unknown-type', event: event.id }];
-  });
-  return { items, ...(decoded.batch ? { batch: true } : {}) };
+export function readCloudEvents(hook: Hook): Parsed {
+  const readerOf = (type: string) =>
+    readers.get(type) ?? [...families].find(([prefix]) => type.startsWith(prefix))?.[1];
+  return readEvents(hook, (event) => readerOf(event.type)?.(event, hook.receiver), 'unknown-type');
 }
 
 const Own = z.object({

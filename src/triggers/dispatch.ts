@@ -74,7 +74,7 @@ export function dispatcher(options: DispatchOptions): RequestListener {
     if (!receiver) return refused ? { ...refused, outcome: undefined } : unknown;
     if (refused) return { ...refused, receiver };
     if (request.method === 'OPTIONS' && triggers.get(receiver.type)!.handshake)
-      return { ...handshake(request, receiver), receiver };
+      return { ...handshake(request, receiver, log), receiver };
     if (request.method !== 'POST') return { ...notAllowed(receiver), receiver };
     if (receiver.retired && !receiver.secretAddress)
       return { status: 410, outcome: 'ignored', reason: 'retired', receiver };
@@ -133,10 +133,16 @@ function notAllowed(receiver: Receiver): Answer {
  * Consent to deliveries from an origin, and no proof of who they are from. The callback address that may be named is not
  * called. @see CloudEvents, HTTP 1.1 Web Hooks for Event Delivery, section 4
  */
-function handshake(request: IncomingMessage, receiver: Receiver): Answer {
+function handshake(request: IncomingMessage, receiver: Receiver, log: Log): Answer {
   const origin = request.headers['webhook-request-origin'];
   if (typeof origin !== 'string' || !receiver.origins.includes(origin) || receiver.retired)
     return { status: 405, outcome: 'ignored', reason: 'origin' };
+  const callback = URL.parse(String(request.headers['webhook-request-callback'] ?? ''));
+  if (callback)
+    log.info('a sender wants consent by a callback; it has it by this answer, and is not called', {
+      receiver: receiver.name,
+      host: callback.host,
+    });
   const asked = request.headers['webhook-request-rate'];
   const ours = Math.max(1, Math.floor(receiver.perSecond * 60));
   const rate = /^\d{1,6}$/.test(String(asked)) ? Math.min(Number(asked), ours) : ours;
@@ -172,6 +178,9 @@ async function handle(request: IncomingMessage, visit: Visit): Promise<Answer> {
   const trust = await trustIn(call, visit);
   if (typeof trust !== 'string') return trust;
   meters.heard(receiver);
+  const origin = request.headers['webhook-request-origin'];
+  if (typeof origin === 'string' && !receiver.origins.includes(origin))
+    log.warn('an event came from another origin than was agreed on', { receiver: receiver.name });
   if (receiver.retired) return { status: 410, outcome: 'ignored', reason: 'retired' };
 
   const trigger = triggers.get(receiver.type)!;

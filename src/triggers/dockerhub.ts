@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { readBody } from './body.ts';
-import { derivedId, pushOf, timeOf } from './push.ts';
+import { derivedId, pathOf, pushOf, timeOf } from './push.ts';
 import type { Trigger } from './trigger.ts';
 
 /** Source: Docker documentation, "Webhooks". `callback_url` is not read: it answers nobody, and is an address of others. */
@@ -29,7 +29,7 @@ export const dockerhub: Trigger = {
     const read = readBody(raw, Body, 'no push_data and repository');
     if ('malformed' in read) return read;
     const { push_data: push, repository: told } = read.body;
-    const repository = told.repo_name ?? (told.namespace && told.name ? `${told.namespace}/${told.name}` : undefined);
+    const repository = pathOf({ ...told, repo_full_name: told.repo_name });
     const item = pushOf({
       id: derivedId('dockerhub', repository, push.tag, push.pushed_at),
       repository,

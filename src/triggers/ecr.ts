@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { readBody } from './body.ts';
-import { decodeCloudEvents, isCloudEvent, type CloudEvent } from './cloud-event.ts';
+import { isCloudEvent, readEvents, type CloudEvent } from './cloud-event.ts';
 import { pushOf, sourceId } from './push.ts';
 import type { Hook, Item, Parsed, Trigger } from './trigger.ts';
 
@@ -35,7 +35,10 @@ export const ecr: Trigger = {
   malformed: 'refuse',
   accepted: 200,
   credentials: [{ scheme: 'header', header: 'x-api-key' }, { scheme: 'bearer' }, { scheme: 'basic' }],
-  parse: (hook) => (isCloudEvent(hook.raw, hook.headers) ? readCloudEvents(hook) : readEvent(hook)),
+  parse: (hook) =>
+    isCloudEvent(hook.raw, hook.headers)
+      ? readEvents(hook, (event) => (event.type === ecrPushed ? readEcrPush(event, hook.receiver) : undefined))
+      : readEvent(hook),
 };
 
 /** Type of the CloudEvent that tells of a push. */
@@ -50,15 +53,6 @@ export function readEcrPush(event: CloudEvent, receiver: string): readonly Item[
   const id = sourceId(event.id, receiver, event.source);
   const occurredAt = event.time;
   return [pushOf({ id, host: hostOf(account, region), repository, tag, digest, occurredAt, event: event.id })];
-}
-
-function readCloudEvents({ raw, headers, receiver }: Hook): Parsed {
-  const decoded = decodeCloudEvents(raw, headers);
-  if (!('events' in decoded)) return decoded;
-  const items = decoded.events.flatMap((event) =>
-    event.type === ecrPushed ? readEcrPush(event, receiver) : [{ ignored: 'other-event' }],
-  );
-  return { items };
 }
 
 function readEvent({ raw }: Hook): Parsed {

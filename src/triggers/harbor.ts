@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { readBody } from './body.ts';
-import { decodeCloudEvents, mediaType, type CloudEvent } from './cloud-event.ts';
-import { derivedId, pushOf, sourceId, timeOf } from './push.ts';
+import { mediaType, readEvents, type CloudEvent } from './cloud-event.ts';
+import { derivedId, pathOf, pushOf, sourceId, timeOf } from './push.ts';
 import type { Hook, Item, Parsed, Trigger } from './trigger.ts';
 
 /** What both formats carry. Source: goharbor/harbor, webhook artifact handler. */
@@ -56,15 +56,13 @@ export function readHarborPush(event: CloudEvent, receiver: string): readonly It
   );
 }
 
-function readCloudEvents({ raw, headers, receiver }: Hook): Parsed {
-  const decoded = decodeCloudEvents(raw, headers);
-  if (!('events' in decoded)) return decoded;
-  const items = decoded.events.flatMap((event) =>
-    event.type === harborPushed ? readHarborPush(event, receiver) : [{ ignored: 'other-event' }],
+function readCloudEvents(hook: Hook): Parsed {
+  const parsed = readEvents(hook, (event) =>
+    event.type === harborPushed ? readHarborPush(event, hook.receiver) : undefined,
   );
-  return items.some((item) => 'ignored' in item && item.ignored === 'malformed-event')
-    ? { malformed: 'a push without resources or repository' }
-    : { items };
+  const isMalformed =
+    'items' in parsed && parsed.items.some((item) => 'ignored' in item && item.ignored === 'malformed-event');
+  return isMalformed ? { malformed: 'a push without resources or repository' } : parsed;
 }
 
 function readDefault({ raw, receiver }: Hook): Parsed {
@@ -88,11 +86,5 @@ function readDefault({ raw, receiver }: Hook): Parsed {
 }
 
 function factsOf({ repository }: Data, { tag, digest }: Data['resources'][number]) {
-  const { repo_full_name: full, namespace, name } = repository;
-  return {
-    repository: full ?? (namespace && name ? `${namespace}/${name}` : undefined),
-    tag,
-    digest,
-    oneOfMany: true,
-  };
+  return { repository: pathOf(repository), tag, digest, oneOfMany: true };
 }

@@ -56,6 +56,16 @@ export function derivedId(...facts: readonly (string | number | undefined)[]): T
   return { eventId: sha256(facts.map((fact) => fact ?? '').join('|')), eventIdKind: 'derived' };
 }
 
+/** The path of a repository that senders name whole, in parts, or both. */
+export function pathOf(told: {
+  readonly repo_full_name?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly name?: string | undefined;
+}): string | undefined {
+  const { repo_full_name: whole, namespace, name } = told;
+  return whole ?? (namespace && name ? `${namespace}/${name}` : undefined);
+}
+
 /** RFC 3339 for seconds since 1970. */
 export function timeOf(seconds: number | undefined): string | undefined {
   if (seconds === undefined || !Number.isFinite(seconds) || Math.abs(seconds) > 8.64e12) return undefined;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { readBody } from './body.ts';
-import { derivedId, pushOf } from './push.ts';
+import { derivedId, pathOf, pushOf } from './push.ts';
 import type { Trigger } from './trigger.ts';
 
 /** Source: quay/quay, notification events. Other kinds of notification have keys of their own, and no `updated_tags`. */
@@ -26,10 +26,10 @@ export const quay: Trigger = {
   parse({ raw, now }) {
     const read = readBody(raw, Body, 'no notification');
     if ('malformed' in read) return read;
-    const { namespace, name, docker_url: url } = read.body;
+    const { docker_url: url } = read.body;
     const tags = Tags.safeParse(read.body.updated_tags);
     if (!tags.success) return { items: [{ ignored: 'other-event' }] };
-    const repository = read.body.repository ?? (namespace && name ? `${namespace}/${name}` : undefined);
+    const repository = pathOf({ ...read.body, repo_full_name: read.body.repository });
     // Nothing in the body tells one push of a tag from the next; what it tries again comes half a minute later.
     const minute = Math.floor(now / 60_000);
     const items = [...new Set(tags.data)].map((tag) =>

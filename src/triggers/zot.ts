@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { decodeCloudEvents, type CloudEvent } from './cloud-event.ts';
+import { readEvents, type CloudEvent } from './cloud-event.ts';
 import { pushOf, sourceId } from './push.ts';
 import type { Item, Trigger } from './trigger.ts';
 
@@ -12,12 +12,12 @@ const Data = z.object({
   actor: z.object({ name: z.string().optional() }).nullish(),
 });
 
-const ignored: Readonly<Record<string, string>> = {
-  'zotregistry.image.deleted': 'delete',
-  'zotregistry.image.scanned': 'scan',
-  'zotregistry.image.lint_failed': 'lint-failed',
-  'zotregistry.repository.created': 'repository-created',
-};
+const ignored: ReadonlyMap<string, string> = new Map([
+  ['zotregistry.image.deleted', 'delete'],
+  ['zotregistry.image.scanned', 'scan'],
+  ['zotregistry.image.lint_failed', 'lint-failed'],
+  ['zotregistry.repository.created', 'repository-created'],
+]);
 
 /** zot with the extension `events`: CloudEvents in binary mode, sent once. */
 export const zot: Trigger = {
@@ -25,16 +25,12 @@ export const zot: Trigger = {
   malformed: 'refuse',
   accepted: 200,
   credentials: [{ scheme: 'bearer' }, { scheme: 'basic' }],
-  parse({ raw, headers, receiver }) {
-    const decoded = decodeCloudEvents(raw, headers);
-    if (!('events' in decoded)) return decoded;
-    const items = decoded.events.flatMap((event): readonly Item[] =>
-      event.type === zotUpdated
-        ? readZotPush(event, receiver)
-        : [{ ignored: ignored[event.type] ?? 'other-event', event: event.id }],
-    );
-    return { items };
-  },
+  parse: (hook) =>
+    readEvents(hook, ({ type, ...event }) => {
+      if (type === zotUpdated) return readZotPush({ type, ...event }, hook.receiver);
+      const reason = ignored.get(type);
+      return reason === undefined ? undefined : [{ ignored: reason, event: event.id }];
+    }),
 };
 
 /** Type of the CloudEvent that tells of a push. */

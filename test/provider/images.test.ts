@@ -243,6 +243,15 @@ describe('writing an image', () => {
     expect(await write('1.4.2', B)).toEqual({ outcome: 'unchanged', reason: 'image-write-back is none' });
     expect(await events()).toEqual([]);
   });
+
+  it('R10: what events say about the time decides nothing', async () => {
+    await canary();
+    await deployment(`${host}/shop/cart:1.4.0`);
+    const at = (occurredAt: string) => ({ push: { occurredAt } });
+    expect(await write('1.4.2', B, at('2031-01-01T00:00:00Z'))).toMatchObject({ outcome: 'written' });
+    expect(await write('1.4.3', C, at('1999-01-01T00:00:00Z'))).toMatchObject({ outcome: 'written' });
+    expect(await write('1.4.2', B, at('2035-01-01T00:00:00Z'))).toMatchObject({ reason: 'cart: older' });
+  });
 });
 
 describe('R5: a newer image while a release is in progress', () => {
@@ -318,6 +327,40 @@ describe('an image that a GitOps tool owns', () => {
     expect((await cluster.read(kustomizations, namespace, 'apps')).metadata.resourceVersion).toBe(
       metadata.resourceVersion,
     );
+  });
+
+  it('with Flux, its source and what looks for new images of the repository are told first', async () => {
+    const repositories = of('ImageRepository', 'imagerepositories', 'image.toolkit.fluxcd.io/v1');
+    const gitRepositories = of('GitRepository', 'gitrepositories', 'source.toolkit.fluxcd.io/v1');
+    const create = ({ apiVersion, kind, plural }: Resource, name: string, spec: object) =>
+      cluster.kubernetes.create(
+        { apiVersion, kind, plural },
+        {
+          apiVersion,
+          kind,
+          metadata: { name, namespace },
+          spec,
+        },
+      );
+    await create(gitRepositories, 'flux-system', {});
+    await create(kustomizations, 'apps', { sourceRef: { kind: 'GitRepository', name: 'flux-system' } });
+    // Names are one cluster's: the repository is this test's alone.
+    const repository = `shop/${namespace}`;
+    await create(repositories, 'cart', { image: `${host}/${repository}` });
+    await create(repositories, 'other', { image: `${host}/shop/other` });
+    await canary();
+    await deployment(`${host}/${repository}:1.4.0`, owned());
+    expect(await write('1.4.2', B, { push: { repository, eventId: 'two' } })).toEqual({
+      outcome: 'notified',
+      reason: expect.stringMatching(
+        /told ImageRepository .*\/cart and GitRepository .*\/flux-system and Kustomization .*\/apps to look/,
+      ),
+    });
+    const asked = async (resource: Resource, name: string) =>
+      (await cluster.read(resource, namespace, name)).metadata.annotations?.['reconcile.fluxcd.io/requestedAt'];
+    expect(await asked(gitRepositories, 'flux-system')).toBe('prod/two');
+    expect(await asked(repositories, 'cart')).toBe('prod/two');
+    expect(await asked(repositories, 'other')).toBeUndefined();
   });
 
   it('of a HelmRelease, or of an Application of Argo CD, is told to that', async () => {

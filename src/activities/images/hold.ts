@@ -1,18 +1,15 @@
 import { resources, type Kubernetes, type KubernetesObject } from '../../clients/kubernetes.ts';
-import { failureType } from '../../errors.ts';
-import { gitOpsOwner, nudgeOf, type Nudge } from '../../images/gitops.ts';
+import { gitOpsOwner } from '../../images/gitops.ts';
 import { memoryOf, type ImageMemory } from '../../images/memory.ts';
-import { eventOf, memoryPatch } from '../../images/patch.ts';
+import { memoryPatch } from '../../images/patch.ts';
 import { imageText, slotKey, templateOf } from '../../images/pods.ts';
 import { higherTag, type Candidate } from '../../images/policy.ts';
 import type { ContainerPolicy, ImageSettings } from '../../images/settings.ts';
 import type { ImagePush } from '../../workflows/image-push.ts';
 import { revisionOf } from '../revision.ts';
 import type { ImageWritten } from './contract.ts';
+import { imageManager, tellOwner } from './owner.ts';
 import { isReleasing, type Known, type Target } from './world.ts';
-
-/** Field manager of image updates. Apart from the worker's own, so that its one field can be left to it alone. */
-export const imageManager = 'serin-image';
 
 /** Time in which a tool that puts an image back is taken to do so because of us, in milliseconds. */
 const revertWindowMs = 15 * 60_000;
@@ -34,9 +31,9 @@ export async function holdBack(kubernetes: Kubernetes, argoNamespace: string, in
   const released = await duringRelease(kubernetes, intent);
   if (released) return released;
   if (settings.writeBack === 'none') return { outcome: 'unchanged', reason: 'image-write-back is none' } as const;
-  return settings.writeBack === 'cluster'
-    ? conflictOf(kubernetes, intent)
-    : tellOwner(kubernetes, argoNamespace, intent);
+  if (settings.writeBack === 'cluster') return conflictOf(kubernetes, intent);
+  const slots = intent.changed.map(({ slot }) => slot);
+  return tellOwner(kubernetes, argoNamespace, { ...intent, slots, must: settings.writeBack === 'notify' });
 }
 
 /** R5: what a newer image does to a release in progress. By default it goes ahead, and the release begins again. */
@@ -61,48 +58,6 @@ async function duringRelease(kubernetes: Kubernetes, intent: Intent): Promise<Im
 function ranksBelow({ slot, policy }: ContainerPolicy, { tag }: Candidate, { pending }: ImageMemory): boolean {
   const waiting = pending[slotKey(slot)];
   return waiting !== undefined && waiting.tag !== tag && higherTag(policy, waiting.tag, tag) !== tag;
-}
-
-/** A GitOps tool that owns the image is told to look at its source. What it then changes starts the release. */
-async function tellOwner(
-  kubernetes: Kubernetes,
-  argoNamespace: string,
-  { found, settings, push, changed }: Intent,
-): Promise<ImageWritten | undefined> {
-  const { target, what } = found;
-  const owner = changed.map(({ slot }) => gitOpsOwner(target, slot, imageManager)).find((one) => one);
-  if (!owner)
-    return settings.writeBack === 'notify'
-      ? { outcome: 'refused', reason: `image-write-back is notify, and no GitOps tool owns the image of ${what}` }
-      : undefined;
-  const belongs = `the image of ${what} belongs to ${owner.name}`;
-  const nudge = nudgeOf(target, argoNamespace);
-  if (!nudge)
-    return {
-      outcome: 'refused',
-      reason: `${belongs}, and nothing on it says by which object; change it there, or have ${owner.name} ignore it and set serin.dev/image-write-back: cluster`,
-    };
-  const problem = await ask(kubernetes, nudge, push);
-  const object = `${nudge.kind} ${nudge.namespace}/${nudge.name}`;
-  return problem === undefined
-    ? { outcome: 'notified', reason: `${belongs}; told ${object} to look for changes` }
-    : { outcome: 'refused', reason: `${belongs}, and ${object} could not be told: ${problem}` };
-}
-
-async function ask(kubernetes: Kubernetes, nudge: Nudge, push: ImagePush): Promise<string | undefined> {
-  const { apiVersion, kind, plural, namespace, name, annotation } = nudge;
-  // Flux acts on any new text, so a repetition of the same push asks for nothing more. Argo CD takes its own away.
-  const value = kind === 'Application' ? 'normal' : eventOf(push);
-  try {
-    await kubernetes.patch({ apiVersion, kind, plural }, namespace, name, {
-      metadata: { annotations: { [annotation]: value } },
-    });
-    return undefined;
-  } catch (error) {
-    if (failureType(error) === 'NotFound') return 'it does not exist';
-    if (failureType(error) === 'Unauthorized') return 'the worker may not patch it; see serin-worker-gitops';
-    throw error;
-  }
 }
 
 /**

@@ -328,6 +328,18 @@ describe('who follows a repository', () => {
     expect(everywhere.map(({ name }) => name)).toContain('not-allowed');
   });
 
+  it('is found by annotations alone in a cluster that knows no ImageTriggers', async () => {
+    const kubernetes = cluster(canary(), deployment('registry.example.com/shop/cart:1'));
+    for (let n = 0; n < 2; n += 1) kubernetes.failNext('list', 'ImageTrigger', failure('NotFound', 'no such resource'));
+    expect(await activities(kubernetes, [{ ...receiver, namespaces: ['shop'] }]).findTargets(push('1.4.2'))).toEqual([
+      ref,
+    ]);
+    // What may not be read may forbid something.
+    kubernetes.failNext('list', 'ImageTrigger', failure('Unauthorized', 'imagetriggers is forbidden'));
+    const writing = activities(kubernetes).findTargets(push('1.4.2'));
+    await expect(writing).rejects.toMatchObject({ type: 'Unauthorized' });
+  });
+
   it('needs the worker to know the receiver', async () => {
     await expect(activities(cluster(), []).findTargets(push('1'))).rejects.toMatchObject({
       type: 'InvalidSpec',

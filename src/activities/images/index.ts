@@ -12,7 +12,7 @@ import { accessFor, seek, type Asking } from './seek.ts';
 import { canariesIn, isSuspended, receiverOf, settingsOf, targetOf } from './world.ts';
 import { canaryNow, newsOf, write } from './write.ts';
 
-export { imageManager } from './hold.ts';
+export { imageManager } from './owner.ts';
 
 export interface ImageDeps {
   /** The cluster with the workloads. */

@@ -7,7 +7,8 @@ import { imageText, slotKey } from '../../images/pods.ts';
 import type { EventRecord } from '../../workflows/domain/plan.ts';
 import type { ImagePush } from '../../workflows/image-push.ts';
 import type { ImageChange, ImageWritten } from './contract.ts';
-import { holdBack, imageManager, setCondition } from './hold.ts';
+import { holdBack, setCondition } from './hold.ts';
+import { imageManager } from './owner.ts';
 import { isSuspended, settingsOf, situationOf, targetOf } from './world.ts';
 
 export interface Writing {

@@ -45,7 +45,9 @@ export function eventBridge({ secrets, http, now }: CredentialDeps, rule: EventB
     const limits = { timeoutMs: 3_000, maxRedirects: 0, maxBytes: 64 * 1024 };
     const { status, body } = await http.send({ method: 'GET', url, ...limits });
     if (status !== 200) throw new Error(`HTTP ${status}`);
-    return new X509Certificate(body).publicKey;
+    const { publicKey } = new X509Certificate(body);
+    if (publicKey.asymmetricKeyType !== 'rsa') throw new Error('its key is not RSA');
+    return publicKey;
   }
 
   return {
