@@ -51,6 +51,13 @@ describe('a starter', () => {
     status: { phase: 'Progressing', canaryWeight: 20 },
   };
 
+  /** Follows images too, in a namespace that no receiver lists. */
+  const elsewhere = {
+    ...canary,
+    metadata: { ...canary.metadata, namespace: 'elsewhere', uid: 'u2' },
+    status: {},
+  };
+
   beforeEach(async () => {
     [writes, hints, pushes, polls, temporalIsDown] = [[], [], [], [], false];
     api = createServer((request, response) => {
@@ -61,7 +68,7 @@ describe('a starter', () => {
         watches.add(response.on('close', () => watches.delete(response)));
         return response.writeHead(200).flushHeaders();
       }
-      const items = pathname.endsWith('/canaries') ? [canary] : [];
+      const items = pathname.endsWith('/canaries') ? [canary, elsewhere] : [];
       response.end(JSON.stringify({ metadata: { resourceVersion: '10' }, items }));
     });
     await new Promise<void>((done) => api.listen(0, '127.0.0.1', done));
@@ -152,8 +159,8 @@ describe('a starter', () => {
 
   it('hints what it finds, takes pushes, says how it is, and writes nothing to the cluster', async () => {
     await start();
-    await until(() => hints.length > 0);
-    expect(hints).toEqual(['shop/cart ← watch/start']);
+    await until(() => hints.length > 1);
+    expect(hints.sort()).toEqual(['elsewhere/cart ← watch/start', 'shop/cart ← watch/start']);
     const event = {
       id: '01a21100710178538976a28f7705d310',
       action: 'push',
@@ -197,8 +204,8 @@ describe('a starter', () => {
       body: expect.stringContaining('Temporal does not answer'),
     });
     temporalIsDown = false;
-    await until(() => hints.length > 0);
-    expect(hints).toEqual(['shop/cart ← watch/start']);
+    await until(() => hints.length > 1);
+    expect(hints.sort()).toEqual(['elsewhere/cart ← watch/start', 'shop/cart ← watch/start']);
     expect((await get('/readyz')).status).toBe(200);
   });
 
@@ -211,7 +218,7 @@ describe('a starter', () => {
     temporalIsDown = false;
     await stopped;
     starter = undefined;
-    expect(hints).toEqual(['shop/cart ← watch/start']);
+    expect(hints.sort()).toEqual(['elsewhere/cart ← watch/start', 'shop/cart ← watch/start']);
     await until(() => watches.size === 0);
   });
 });

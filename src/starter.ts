@@ -4,13 +4,15 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { createKubernetes, loadKubeConfig } from './clients/kubernetes.ts';
 import { fieldManager as ours, readSettings, type ProcessSettings } from './config.ts';
 import { messageOf } from './errors.ts';
+import { isWilling } from './images/binding.ts';
 import { createLog, type Log } from './log.ts';
 import { createPolls } from './polls.ts';
 import { healthHandler, listen } from './server.ts';
 import { connectTemporal, type TemporalStarter } from './temporal.ts';
 import { networks } from './triggers/caller.ts';
 import { dispatcher } from './triggers/dispatch.ts';
-import { loadReceivers } from './triggers/receivers.ts';
+import { loadReceivers, type Receiver } from './triggers/receivers.ts';
+import type { WantedPoll } from './watch/images.ts';
 import { createWatches } from './watch/index.ts';
 import { hintMeters } from './watch/meters.ts';
 import { createHintQueue } from './watch/queue.ts';
@@ -112,7 +114,7 @@ export async function startStarter(
 
   const polls = createPolls({
     schedules: temporal.polls,
-    wanted: () => watches.polls(),
+    wanted: () => servedBy(receivers, watches.polls()),
     namespace: config.namespace,
     log,
   });
@@ -189,6 +191,16 @@ async function main(): Promise<void> {
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+}
+
+/** Polls of images that a receiver may know the registry of; nobody could carry out the others. */
+function servedBy(
+  receivers: readonly Receiver[],
+  polls: ReadonlyMap<string, WantedPoll> | undefined,
+): ReadonlyMap<string, WantedPoll> | undefined {
+  const isServed = ({ canary, receivers: named }: WantedPoll) =>
+    receivers.some((receiver) => isWilling(receiver, canary.namespace, named));
+  return polls && new Map([...polls].filter(([, poll]) => isServed(poll)));
 }
 
 function trusted(text: string): BlockList {

@@ -12,6 +12,8 @@ export interface RegistryBinding extends RegistryNames {
   readonly repositories: readonly string[];
   readonly namespaces: readonly string[];
   readonly registry: RegistryAccess;
+  /** It is no more: nothing follows it, by event or poll. */
+  readonly retired?: boolean;
   /** Least time between two questions about one tag, in milliseconds. */
   readonly settleMs: number;
 }
@@ -35,10 +37,7 @@ export function boundImages(
   target: KubernetesObject,
 ): readonly Bound[] {
   const { namespace = '' } = target.metadata;
-  const willing = receivers.filter(
-    ({ name, namespaces }) =>
-      (namespaces.includes('*') || namespaces.includes(namespace)) && (settings.receivers?.includes(name) ?? true),
-  );
+  const willing = receivers.filter((receiver) => isWilling(receiver, namespace, settings.receivers));
   return settings.policies.flatMap((policy) => {
     const image = imageIn(target, policy.slot);
     if (!image || (policy.repository !== undefined && !isSameRepository(policy.repository, image, willing))) return [];
@@ -49,6 +48,20 @@ export function boundImages(
         : [];
     });
   });
+}
+
+/**
+ * Whether a receiver and a Canary of a namespace agree on each other.
+ *
+ * @param named the receivers that the Canary names, if it names any
+ */
+export function isWilling(
+  { name, namespaces, retired }: Pick<RegistryBinding, 'name' | 'namespaces' | 'retired'>,
+  namespace: string,
+  named: readonly string[] | undefined,
+): boolean {
+  const lists = namespaces.includes('*') || namespaces.includes(namespace);
+  return !retired && lists && (named?.includes(name) ?? true);
 }
 
 /** Whether a path is on an allow-list of globs: `*` stays within a path segment, `**` does not. */

@@ -22,6 +22,8 @@ export interface WantedPoll {
   /** As `slotKey` spells it. */
   readonly container: string;
   readonly intervalMs: number;
+  /** Receivers that the Canary names; any, if it names none. */
+  readonly receivers?: readonly string[];
   /** People want nothing changed for now; when that ends, it is looked into at once. */
   readonly suspended: boolean;
 }
@@ -55,6 +57,7 @@ export function wantedPolls(
         container,
         intervalMs: settings.pollMs,
         suspended: suspended || settings.suspended,
+        ...(settings.receivers ? { receivers: settings.receivers } : {}),
       });
     }
   }

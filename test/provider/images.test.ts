@@ -488,6 +488,7 @@ describe('an ImageTrigger', () => {
     await cluster.apply(namespace, imageTrigger());
     expect(await followed()).toEqual(['cart']);
     expect(await followed([receiverFor({ namespaces: ['elsewhere'] })])).toEqual([]);
+    expect(await followed([receiverFor({ retired: true })])).toEqual([]);
     await cluster.apply(namespace, imageTrigger({ receivers: ['other'] }));
     expect(await followed()).toEqual([]);
     expect(await write('1.4.2', B)).toMatchObject({
