@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import {
   follows,
   higherTag,
@@ -202,5 +203,68 @@ describe('patterns', () => {
     const policy = 'policy' in parsed ? parsed.policy : undefined!;
     expect([follows(policy, 'main-ab-9'), follows(policy, 'latest')]).toEqual([true, false]);
     expect(follows({ kind: 'exact', tag: 'prod' }, 'prod')).toBe(true);
+  });
+});
+
+describe('whatever the tags', () => {
+  const number = fc.nat({ max: 30 });
+  const tags = fc.oneof(
+    fc
+      .tuple(fc.constantFrom('', 'v'), number, number, number, fc.constantFrom('', '-rc.1', '-64.abc'))
+      .map(([v, major, minor, patch, more]) => `${v}${major}.${minor}.${patch}${more}`),
+    number.map((n) => `main-${n}`),
+    fc.constantFrom('latest', 'prod', '20260102', '01.2', 'main-x'),
+  );
+  const policies = [
+    ['semver:*', {}],
+    ['semver:>=1.0.0-0', {}],
+    ['regex:^main-([0-9]+)$', { extract: '$1', sort: 'numerical' }],
+    ['regex:^.*$', { sort: 'alphabetical' }],
+    ['glob:*.*.*', { sort: 'semver' }],
+    ['exact:prod', {}],
+  ] as const;
+  const asked = fc.constantFrom(...policies).map(([text, options]) => {
+    const parsed = parsePolicy(text, options);
+    if ('problem' in parsed) throw new Error(parsed.problem);
+    return parsed.policy;
+  });
+
+  it('the choice does not depend on their order or number, and none of them ranks above it', () => {
+    fc.assert(
+      fc.property(asked, fc.array(tags, { maxLength: 12 }), fc.option(tags, { nil: undefined }), (policy, all, tag) => {
+        const of = (some: readonly string[]) =>
+          select(
+            policy,
+            { tag },
+            some.map((one) => ({ tag: one })),
+          );
+        const chosen = of(all);
+        expect(of([...all].reverse())).toEqual(chosen);
+        expect(of([...all, ...all])).toEqual(chosen);
+        if (!('take' in chosen)) return;
+        expect(all).toContain(chosen.take.tag);
+        expect(follows(policy, chosen.take.tag)).toBe(true);
+        // Taken once, it is not taken again, and nothing else of them is either.
+        const next = select(
+          policy,
+          { tag: chosen.take.tag, digest: digest('a') },
+          all.map((one) => ({ tag: one, digest: digest('a') })),
+        );
+        expect(next).toHaveProperty('none');
+      }),
+    );
+  });
+
+  it('of two, the higher one is the same whichever comes first, unless they rank alike', () => {
+    fc.assert(
+      fc.property(asked, tags, tags, (policy, a, b) => {
+        fc.pre(policy.kind === 'ordered');
+        const [one, other] = [higherTag(policy, a, b), higherTag(policy, b, a)];
+        const alike =
+          !('take' in select(policy, { tag: a }, [{ tag: b }], false)) &&
+          !('take' in select(policy, { tag: b }, [{ tag: a }], false));
+        expect(one === other || alike).toBe(true);
+      }),
+    );
   });
 });

@@ -184,6 +184,11 @@ describe('the pace of questions', () => {
     expect(await ask()).toEqual({ digest: digest(1) });
     expect(await Promise.all([ask(), ask(), ask()])).toEqual([2, 2, 2].map((n) => ({ digest: digest(n) })));
     expect(asked).toBe(2);
+    // Nobody gets the answer to somebody else's credentials.
+    const mine = { ...access, credentials: () => Promise.resolve({ username: 'me', password: 'x' }) };
+    const [theirs, own] = await Promise.all([ask(), resolve(mine, 'shop/cart', 'prod', 300)]);
+    expect(own).not.toEqual(theirs);
+    asked = 2;
     // Other tags are other questions.
     expect(await resolve(access, 'shop/cart', 'other', 300)).toEqual({ digest: digest(3) });
   });

@@ -1,10 +1,14 @@
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, fetch, type Response } from 'undici';
 import { z } from 'zod';
 import { assertPublic, publicLookup } from '../clients/public-network.ts';
 import { failure, failureType, messageOf } from '../errors.ts';
 import { tokenBucket, type Bucket } from '../pace.ts';
+import { createQuestion, type Question } from './question.ts';
 import { isDigest, isTag } from './reference.ts';
+import { checked, discard, json } from './registry-answers.ts';
+import { meetChallenge } from './registry-token.ts';
 
 /** How a container registry is reached. */
 export interface RegistryAccess {
@@ -38,12 +42,10 @@ export const manifestTypes = [
   'application/vnd.docker.distribution.manifest.v2+json',
 ] as const;
 
-const Token = z.object({ token: z.string().optional(), access_token: z.string().optional() });
 const TagList = z.object({ tags: z.array(z.string()).nullish() });
 
 /** Pages of a tag list that are read, of up to a thousand tags each. */
 const maxPages = 50;
-const maxBytes = 1024 * 1024;
 /** Longest wait for a turn; after that the activity is tried again later. */
 const maxWaitMs = 15_000;
 
@@ -71,7 +73,7 @@ export interface Registries {
 export function createRegistries(): Registries {
   const agents = new Map<string, Agent>();
   const buckets = new Map<string, Bucket>();
-  const questions = new Map<string, Question>();
+  const questions = new Map<string, Question<Resolution>>();
 
   /** Connections of a registry; one whose certificate authority changed gets new ones. */
   function agentOf({ url, ca, private: isPrivate = false }: RegistryAccess): Agent {
@@ -135,10 +137,12 @@ export function createRegistries(): Registries {
   }
 
   return {
-    resolve: (access, repository, tag, settleMs = 0) => {
-      const key = `${access.url} ${repository} ${tag}`;
+    async resolve(access, repository, tag, settleMs = 0) {
+      // Whoever shows other credentials may be told something else.
+      const shown = createHash('sha256').update(JSON.stringify((await access.credentials?.()) ?? ''));
+      const key = `${access.url} ${repository} ${tag} ${shown.digest('hex')}`;
       if (questions.size > 1_000) for (const [old, { isOver }] of questions) if (isOver()) questions.delete(old);
-      const question = questions.get(key) ?? createQuestion();
+      const question = questions.get(key) ?? createQuestion<Resolution>();
       questions.set(key, question);
       return question.ask(() => head(access, repository, tag), settleMs);
     },
@@ -166,35 +170,6 @@ export function createRegistries(): Registries {
 
 const cure = 'if the registry really is there, set registry.private of its receiver';
 
-/**
- * One tag that several may ask for. A question is put at most once in a while; whoever comes meanwhile waits for the
- * next time, and never gets an answer that is older than their question.
- */
-interface Question {
-  ask(put: () => Promise<Resolution>, settleMs: number): Promise<Resolution>;
-  readonly isOver: () => boolean;
-}
-
-function createQuestion(): Question {
-  let putAt = -Infinity;
-  let next: Promise<Resolution> | undefined;
-  return {
-    isOver: () => next === undefined && performance.now() - putAt > 600_000,
-    ask(put, settleMs) {
-      if (next) return next;
-      const waitMs = Math.min(settleMs, 10_000) - (performance.now() - putAt);
-      const now = () => {
-        putAt = performance.now();
-        next = undefined;
-        return put();
-      };
-      if (waitMs <= 0) return now();
-      next = sleep(waitMs).then(now);
-      return next;
-    },
-  };
-}
-
 function resolution(response: Response, what: string): Resolution {
   // Many registries say 401 or 403 for what is not there, so that nobody can find out what is.
   const missing = `${what}: HTTP ${response.status}`;
@@ -207,63 +182,6 @@ function resolution(response: Response, what: string): Resolution {
   return { digest, ...(mediaType ? { mediaType } : {}) };
 }
 
-/** The response, unless it says to come again later. */
-function checked(response: Response, what: string): Response {
-  if (response.status !== 429) return response;
-  const seconds = Number(response.headers.get('retry-after') ?? 'NaN');
-  const retryAfterMs = Number.isFinite(seconds) ? Math.min(Math.max(seconds, 1), 900) * 1000 : undefined;
-  throw failure('Unavailable', `${what}: HTTP 429, too many requests`, undefined, { retryAfterMs });
-}
-
-type Send = (access: RegistryAccess, method: 'GET', url: URL, headers: Record<string, string>) => Promise<Response>;
-
-/** What to send as `Authorization` after a 401, or undefined when the challenge cannot be met. */
-async function meetChallenge(
-  access: RegistryAccess,
-  response: Response,
-  repository: string,
-  credentials: Credentials | undefined,
-  send: Send,
-): Promise<string | undefined> {
-  const challenge = response.headers.get('www-authenticate') ?? '';
-  const basic =
-    credentials && 'username' in credentials
-      ? `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`
-      : undefined;
-  if (/^basic\b/i.test(challenge)) return basic;
-  if (!/^bearer\b/i.test(challenge)) return undefined;
-
-  const realm = tokenUrl(access, /realm="([^"]*)"/i.exec(challenge)?.[1] ?? '');
-  const service = /service="([^"]*)"/i.exec(challenge)?.[1];
-  if (service) realm.searchParams.set('service', service);
-  realm.searchParams.set('scope', `repository:${repository}:pull`);
-  const answer = await send(access, 'GET', realm, basic === undefined ? {} : { authorization: basic });
-  const where = `GET ${realm.origin}${realm.pathname}`;
-  if ([401, 403].includes(answer.status)) {
-    await discard(answer);
-    return undefined;
-  }
-  if (checked(answer, where).status !== 200) throw failure('Unavailable', `${where}: HTTP ${answer.status}`);
-  const token = Token.safeParse(await json(answer, where));
-  const text = token.data?.token ?? token.data?.access_token;
-  if (!text) throw failure('Unavailable', `${where}: the answer has no token`);
-  return `Bearer ${text}`;
-}
-
-/** The token service, provided it is one that may see the credentials: the challenge comes from outside. */
-function tokenUrl(access: RegistryAccess, realm: string): URL {
-  const registry = new URL(access.url);
-  const url = URL.parse(realm);
-  const allowed = [registry.host, ...access.authHosts];
-  if (url && allowed.includes(url.host) && (url.protocol === 'https:' || url.protocol === registry.protocol))
-    return url;
-  const named = url ? url.host : 'no URL';
-  throw failure(
-    'Unauthorized',
-    `${registry.host} wants a token from ${named}; allow it with registry.authHosts, or check the registry`,
-  );
-}
-
 /** The path, below `/v2/`, of the next page, if there is one and it is on the same server. */
 function nextPage(response: Response, registry: URL): string | undefined {
   const link = /<([^>]+)>\s*;\s*rel="?next"?/i.exec(response.headers.get('link') ?? '')?.[1];
@@ -271,30 +189,6 @@ function nextPage(response: Response, registry: URL): string | undefined {
   if (!url || url.host !== registry.host) return undefined;
   const path = url.pathname.split('/v2/').slice(1).join('/v2/');
   return path === '' ? undefined : path + url.search;
-}
-
-async function json(response: Response, what: string): Promise<unknown> {
-  try {
-    return JSON.parse(await limited(response, what));
-  } catch (error) {
-    throw failureType(error) ? error : failure('Unavailable', `${what}: the answer is not JSON`, error);
-  }
-}
-
-async function limited(response: Response, what: string): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    chunks.push(chunk as Uint8Array);
-    size += (chunk as Uint8Array).length;
-    if (size > maxBytes) throw failure('Unavailable', `${what}: the answer is longer than 1 MiB`);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-/** An answer that is not read would keep its connection. */
-async function discard(response: Response): Promise<void> {
-  await response.body?.cancel();
 }
 
 /** What went wrong, as a failure of ours; one from underneath, such as a refused address, is told as it is. */

@@ -1,26 +1,24 @@
 import { createHash } from 'node:crypto';
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener } from 'node:http';
 import type { BlockList } from 'node:net';
 import type { Registry } from 'prom-client';
 import { messageOf } from '../errors.ts';
-import { isHostOf } from '../images/aliases.ts';
-import { allows } from '../images/binding.ts';
-import { canonicalRepository } from '../images/reference.ts';
 import type { Log } from '../log.ts';
 import { tokenBucket, type Bucket } from '../pace.ts';
-import type { ImagePush, ImagePushOptions, Trust } from '../workflows/image-push.ts';
+import type { Trust } from '../workflows/image-push.ts';
 import { callerOf } from './caller.ts';
 import { mediaType } from './cloud-event.ts';
 import type { Call } from './credentials/credential.ts';
 import { triggers } from './index.ts';
-import { createMeters, type Meters, type Outcome } from './meters.ts';
+import { createMeters, type Meters } from './meters.ts';
 import type { Receiver } from './receivers.ts';
-import type { Item, Push, Trigger } from './trigger.ts';
+import { accept, type StartPush } from './taking.ts';
+import type { Trigger } from './trigger.ts';
+import { readBytes, send, unavailable, type Answer } from './wire.ts';
 
 export interface DispatchOptions {
   readonly receivers: readonly Receiver[];
-  /** Resolves once Temporal has the push, and says whether it had it already. Rejects when Temporal cannot be reached. */
-  readonly start: (push: ImagePush, workflowId: string, options: ImagePushOptions) => Promise<'started' | 'duplicate'>;
+  readonly start: StartPush;
   readonly log: Log;
   readonly metrics: Registry;
   readonly maxBytes?: number;
@@ -36,17 +34,6 @@ export interface DispatchOptions {
   readonly now?: () => number;
 }
 
-/** How a request ended; `outcome` and `reason` are metric labels. */
-interface Answer {
-  readonly status: number;
-  /** Absent for what was counted already. */
-  readonly outcome?: Outcome;
-  readonly reason?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: object;
-}
-
-const unavailable = { status: 503, outcome: 'error', headers: { 'retry-after': '30' } } as const;
 /** As far as an address that nobody has is told anything. */
 const unknown = { status: 404 } as const;
 
@@ -197,7 +184,8 @@ async function handle(request: IncomingMessage, visit: Visit): Promise<Answer> {
     const status = trigger.malformed === 'refuse' ? 400 : 200;
     return { status, outcome: 'malformed', body: { accepted: 0, ignored: 1 } };
   }
-  return accept(parsed.items, { ...visit, trust, trigger, batch: parsed.batch ?? false });
+  const teller = { receiver, trigger, trust, batch: parsed.batch ?? false };
+  return accept(parsed.items, teller, { start: options.start, log, meters });
 }
 
 /** How far the sender is believed, or the answer to one that is not. The reason is for us alone. */
@@ -221,132 +209,9 @@ async function trustIn(call: Call, { receiver, options: { log } }: Visit): Promi
   return { status: refusal, outcome: 'unauthorized', reason, ...headers };
 }
 
-interface Taken extends Visit {
-  readonly trust: Trust;
-  readonly trigger: Trigger;
-  readonly batch: boolean;
-}
-
-interface Told {
-  readonly id?: string;
-  readonly outcome: 'accepted' | 'duplicate' | 'ignored';
-  readonly reason?: string;
-}
-
-async function accept(items: readonly Item[], taken: Taken): Promise<Answer> {
-  const { receiver, trigger, meters, options } = taken;
-  const results: Told[] = [];
-  for (const item of items) {
-    const reason = 'ignored' in item ? item.ignored : unwanted(item.push, receiver);
-    const id = item.event === undefined ? {} : { id: item.event };
-    if (reason !== undefined) {
-      meters.count(receiver, 'ignored', reason);
-      results.push({ ...id, outcome: 'ignored', reason });
-      continue;
-    }
-    const { push } = item as { readonly push: Push };
-    try {
-      results.push({ ...id, outcome: await take(push, taken) });
-    } catch (error) {
-      // What was accepted before is a duplicate when the sender comes again.
-      options.log.error('push not accepted: Temporal did not take it', {
-        receiver: receiver.name,
-        error: messageOf(error),
-      });
-      return { ...unavailable, reason: 'temporal' };
-    }
-  }
-  const ignored = results.filter(({ outcome }) => outcome === 'ignored').length;
-  return {
-    status: trigger.accepted,
-    body: { accepted: results.length - ignored, ignored, ...(taken.batch ? { results } : {}) },
-  };
-}
-
-/** Why a push is nothing that this receiver may cause. */
-function unwanted(push: Push, receiver: Receiver): string | undefined {
-  if (push.host !== undefined && !isHostOf(receiver, push.host)) return 'other-registry';
-  const repository = canonicalRepository(receiver.host, push.repository);
-  return allows(receiver.repositories, repository) ? undefined : 'repository-not-allowed';
-}
-
-async function take(push: Push, taken: Taken): Promise<'accepted' | 'duplicate'> {
-  const { receiver, trust, meters, options } = taken;
-  const image = imagePush(push, receiver, trust);
-  const workflowId = `img/${receiver.name}/${push.eventId.slice(0, 32)}`;
-  const result = await options.start(image, workflowId, {
-    settleMs: receiver.settleMs,
-    patienceMs: receiver.patienceMs,
-  });
-  const outcome = result === 'started' ? 'accepted' : 'duplicate';
-  meters.count(receiver, outcome);
-  meters.age(receiver, push);
-  const { repository, tag } = image;
-  options.log.info('push accepted', { receiver: receiver.name, workflowId, repository, tag, result });
-  return outcome;
-}
-
-function imagePush(push: Push, receiver: Receiver, trust: Trust): ImagePush {
-  const actor = push.actor?.replace(/[^ -~]/g, '').slice(0, 128);
-  const { eventId, eventIdKind, tag, digest, occurredAt, oneOfMany } = push;
-  return {
-    receiver: receiver.name,
-    source: receiver.type,
-    trust,
-    eventId,
-    eventIdKind,
-    host: receiver.host,
-    repository: canonicalRepository(receiver.host, push.repository),
-    tag,
-    ...(digest === undefined ? {} : { digest }),
-    ...(occurredAt === undefined ? {} : { occurredAt }),
-    ...(actor ? { actor } : {}),
-    ...(oneOfMany ? { oneOfMany } : {}),
-    ...(receiver.allowPayloadDigest && digest !== undefined ? { digestIsSigned: true } : {}),
-  };
-}
-
-/** Reads at most `maxBytes`, as they are: a signature covers bytes, and decompressing them invites bombs. */
-async function readBytes(request: IncomingMessage, maxBytes: number, timeoutMs: number) {
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) return 'too-large';
-  const chunks: Buffer[] = [];
-  let size = 0;
-  return new Promise<Buffer | 'too-large' | 'too-slow' | 'gone'>((resolve) => {
-    const timer = setTimeout(() => resolve('too-slow'), timeoutMs);
-    const settle = (result: Buffer | 'too-large' | 'gone') => {
-      clearTimeout(timer);
-      resolve(result);
-    };
-    request.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > maxBytes) settle('too-large');
-      else chunks.push(chunk);
-    });
-    request.on('end', () => settle(Buffer.concat(chunks)));
-    request.on('error', () => settle('gone'));
-    request.on('close', () => settle('gone'));
-  });
-}
-
 function unusableHeaders(request: IncomingMessage, { contentTypes }: Trigger): string | undefined {
   const encoding = request.headers['content-encoding'] ?? 'identity';
   if (encoding !== 'identity') return 'content encoding';
   if (contentTypes === 'any') return undefined;
   return contentTypes.includes(mediaType(request.headers)) ? undefined : 'content type';
-}
-
-function send(request: IncomingMessage, response: ServerResponse, { status, headers, body }: Answer): void {
-  const text = body === undefined ? '' : JSON.stringify(body);
-  response.writeHead(status, {
-    ...headers,
-    // The address may be a secret, and the query a token.
-    'referrer-policy': 'no-referrer',
-    'cache-control': 'private, no-store',
-    'content-length': Buffer.byteLength(text),
-    ...(text === '' ? {} : { 'content-type': 'application/json' }),
-    // The rest of a body we do not want is not worth the connection.
-    ...(request.complete ? {} : { connection: 'close' }),
-  });
-  response.end(text);
-  if (!request.complete) response.once('finish', () => request.destroy());
 }

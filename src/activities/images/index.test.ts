@@ -219,6 +219,39 @@ describe('writing a pushed image', () => {
     expect((await write('4', B)).outcome).toBe('written');
   });
 
+  it('follows images of init containers and volumes where a policy names them, each in its own place', async () => {
+    const image = 'registry.example.com/shop/cart:1.4.0';
+    const target = deployment(image);
+    Object.assign(target.spec.template.spec, {
+      initContainers: [{ name: 'migrate', image }],
+      volumes: [
+        { name: 'model', image: { reference: image } },
+        { name: 'tmp', emptyDir: {} },
+      ],
+    });
+    const wanted = [
+      { container: 'migrate', kind: 'initContainer', policy: 'semver:^1' },
+      { container: 'model', kind: 'imageVolume', policy: 'semver:^1' },
+    ];
+    const kubernetes = cluster(canary({ annotations: { 'serin.dev/image-policies': JSON.stringify(wanted) } }), target);
+    const result = await activities(kubernetes).writeImage(ref, { push: push('1.4.2'), digest: B });
+    const written = `registry.example.com/shop/cart:1.4.2@${B}`;
+    expect(result).toEqual({ outcome: 'written', images: { migrate: written, 'volume/model': written } });
+    expect(kubernetes.applied).toMatchObject([
+      {
+        spec: {
+          template: {
+            spec: {
+              containers: [],
+              initContainers: [{ name: 'migrate', image: written }],
+              volumes: [{ name: 'model', image: { reference: written } }],
+            },
+          },
+        },
+      },
+    ]);
+  });
+
   it('a target that was written meanwhile is judged again, not overwritten', async () => {
     const kubernetes = cluster(canary(), deployment('registry.example.com/shop/cart:1.4.0'));
     const get = kubernetes.get.bind(kubernetes);
