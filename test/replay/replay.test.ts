@@ -3,19 +3,23 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { imageScenarios } from './image-scenarios.ts';
 import { scenarios } from './scenarios.ts';
-
-const folder = fileURLToPath(new URL('./recorded/', import.meta.url));
-const versions = readdirSync(folder);
-const files = versions.flatMap((version) => readdirSync(`${folder}${version}`).map((file) => `${version}/${file}`));
 
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 
-describe('releases in flight survive an upgrade', () => {
+describe.each([
+  { kind: 'releases', folder: 'recorded', named: scenarios },
+  { kind: 'runs about images', folder: 'recorded-images', named: imageScenarios },
+])('$kind in flight survive an upgrade', ({ folder: name, named }) => {
+  const folder = fileURLToPath(new URL(`./${name}/`, import.meta.url));
+  const versions = readdirSync(folder);
+  const files = versions.flatMap((version) => readdirSync(`${folder}${version}`).map((file) => `${version}/${file}`));
+
   it('the latest version has a history of every scenario', () => {
     const latest = versions.sort().at(-1);
     const recorded = files.filter((file) => file.startsWith(`${latest}/`));
-    for (const { name } of scenarios) expect(recorded).toContain(`${latest}/${name}.json`);
+    for (const { name } of named) expect(recorded).toContain(`${latest}/${name}.json`);
   });
 
   it.each(files.map((file) => ({ file })))('$file still replays', async ({ file }) => {
