@@ -122,8 +122,10 @@ function notAllowed(receiver: Receiver): Answer {
  */
 function handshake(request: IncomingMessage, receiver: Receiver, log: Log): Answer {
   const origin = request.headers['webhook-request-origin'];
+  // What says no is that the headers of consent are not there.
+  const allow = { allow: 'POST, OPTIONS' };
   if (typeof origin !== 'string' || !receiver.origins.includes(origin) || receiver.retired)
-    return { status: 405, outcome: 'ignored', reason: 'origin' };
+    return { status: 405, outcome: 'ignored', reason: 'origin', headers: allow };
   const callback = URL.parse(String(request.headers['webhook-request-callback'] ?? ''));
   if (callback)
     log.info('a sender wants consent by a callback; it has it by this answer, and is not called', {
@@ -138,7 +140,7 @@ function handshake(request: IncomingMessage, receiver: Receiver, log: Log): Answ
     outcome: 'ignored',
     reason: 'handshake',
     headers: {
-      allow: 'POST, OPTIONS',
+      ...allow,
       'webhook-allowed-origin': origin,
       ...(asked === undefined ? {} : { 'webhook-allowed-rate': String(rate) }),
     },

@@ -186,6 +186,33 @@ describe('keys of senders that cannot be had', () => {
   });
 });
 
+describe('the handshake of CloudEvents', () => {
+  it('gives consent to origins that are listed, by name and at our rate, and to nobody else', async () => {
+    const { send } = await serve('azure');
+    const allowed = await send('09-options-handshake-allowed');
+    expect(allowed.headers).toContain('webhook-allowed-origin: eventgrid.azure.net');
+    expect(allowed.headers).toContain('webhook-allowed-rate: 120');
+    const greedy = await send('09-options-handshake-allowed', (head) => head.replace('Rate: 120', 'Rate: 999999'));
+    expect(greedy.headers).toContain('webhook-allowed-rate: 3000');
+    const refused = await send('10-options-handshake-refused');
+    expect(refused.status).toBe(405);
+    expect(refused.headers).toContain('allow: post, options');
+    expect(refused.headers).not.toContain('webhook-allowed');
+    // Of a sender that has no such handshake, nobody asks for one.
+    await server!.close(0);
+    const other = await serve('distribution');
+    const options = await other.send('01-push-tag', (head) => head.replace('POST', 'OPTIONS'));
+    expect([options.status, options.headers.includes('webhook-allowed')]).toEqual([405, false]);
+  });
+
+  it('warns of events from another origin than was agreed on, and believes them as far as their credential', async () => {
+    const { send, logged, started } = await serve('azure');
+    await send('01-push', (head) => `${head}\nWebHook-Request-Origin: elsewhere.example.net`);
+    expect(started).toHaveLength(1);
+    expect(logged.join()).toContain('another origin than was agreed on');
+  });
+});
+
 describe('amplification', () => {
   it('one push changes so many Canaries and no more', async () => {
     const canaries = Array.from({ length: 510 }, (_, n) => ({
