@@ -373,6 +373,21 @@ describe('who follows a repository', () => {
     await expect(writing).rejects.toMatchObject({ type: 'Unauthorized' });
   });
 
+  it('is looked for once, however many pushes come at the same time', async () => {
+    const kubernetes = cluster(canary(), deployment('registry.example.com/shop/cart:1'));
+    let lists = 0;
+    const { list } = kubernetes;
+    kubernetes.list = (resource, ...more) => {
+      if (resource.kind === 'Canary') lists += 1;
+      return list(resource, ...more);
+    };
+    const { findTargets } = activities(kubernetes, [{ ...receiver, namespaces: ['*'] }]);
+    const found = await Promise.all(Array.from({ length: 20 }, (_, n) => findTargets(push(`1.${n}.0`))));
+    expect(found).toEqual(found.map(() => [ref]));
+    // The first one at once, all others together.
+    expect(lists).toBe(2);
+  });
+
   it('needs the worker to know the receiver', async () => {
     await expect(activities(cluster(), []).findTargets(push('1'))).rejects.toMatchObject({
       type: 'InvalidSpec',

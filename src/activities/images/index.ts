@@ -1,15 +1,15 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
-import type { Kubernetes, KubernetesObject } from '../../clients/kubernetes.ts';
-import { boundImages, type RegistryBinding } from '../../images/binding.ts';
+import type { Kubernetes } from '../../clients/kubernetes.ts';
+import type { RegistryBinding } from '../../images/binding.ts';
 import { createRegistries, type Registries, type RegistryAccess, type Resolution } from '../../images/registry.ts';
-import { imageSettings, type ImageSettings } from '../../images/settings.ts';
 import type { ImagePush } from '../../workflows/image-push.ts';
 import type { CanaryRef } from '../contract.ts';
 import { createRecordEvent } from '../events.ts';
 import type { ImageActivities } from './contract.ts';
 import { conflictOf } from './hold.ts';
+import { createFollowers } from './followers.ts';
 import { accessFor, seek, type Asking } from './seek.ts';
-import { canariesIn, isSuspended, receiverOf, settingsOf, targetOf } from './world.ts';
+import { isSuspended, receiverOf, settingsOf, targetOf } from './world.ts';
 import { canaryNow, newsOf, write } from './write.ts';
 
 export { imageManager } from './owner.ts';
@@ -30,9 +30,6 @@ export interface ImageDeps {
   readonly now?: () => Date;
 }
 
-/** Most Canaries that one push changes. */
-const maxTargets = 500;
-
 /** Most targets whose pull secrets are tried on behalf of a receiver without credentials. */
 const maxSecretsTried = 5;
 
@@ -41,6 +38,7 @@ export function createImageActivities(deps: ImageDeps): ImageActivities {
   const { kubernetes, receivers, settings, registries = createRegistries(), now = () => new Date() } = deps;
   const { argoNamespace = 'argocd' } = settings;
   const recordEvent = createRecordEvent(kubernetes);
+  const followersOf = createFollowers(kubernetes, settings.namespace);
   const meters = deps.metrics ? imageMeters(deps.metrics) : undefined;
   const asking: Asking = {
     kubernetes,
@@ -72,17 +70,7 @@ export function createImageActivities(deps: ImageDeps): ImageActivities {
   }
 
   async function findTargets(push: ImagePush): Promise<readonly CanaryRef[]> {
-    const receiver = receiverOf(receivers, push);
-    const found: CanaryRef[] = [];
-    for await (const { canary, triggers } of canariesIn(kubernetes, receiver, settings.namespace)) {
-      const wanted = imageSettings(canary, triggers);
-      if (wanted === undefined) continue;
-      const ref = { namespace: canary.metadata.namespace ?? '', name: canary.metadata.name };
-      // A Canary that cannot be read is a target too: writing is where its problem is told.
-      if ('problem' in wanted || (await follows(kubernetes, canary, wanted.settings, push, receiver))) found.push(ref);
-      if (found.length === maxTargets) break;
-    }
-    return found;
+    return followersOf(push, receiverOf(receivers, push));
   }
 
   return {
@@ -132,18 +120,6 @@ export function createImageActivities(deps: ImageDeps): ImageActivities {
       return result;
     },
   };
-}
-
-async function follows(
-  kubernetes: Kubernetes,
-  canary: KubernetesObject,
-  settings: ImageSettings,
-  push: ImagePush,
-  receiver: RegistryBinding,
-): Promise<boolean> {
-  const found = await targetOf(kubernetes, canary);
-  if (typeof found === 'string') return false;
-  return boundImages([receiver], settings, found.target).some(({ repository }) => repository === push.repository);
 }
 
 function imageMeters(registry: Registry) {
