@@ -79,6 +79,41 @@ describe('judging a pushed image', () => {
     expect(verdict(given as Given, tag as string, digest as string)).toBe(result);
   });
 
+  it('R4: remembers a digest that failed beside a primary whose own digest nobody knows', () => {
+    const judgment = judge(
+      {
+        policy: settings([{ container: 'cart', policy: 'exact:prod' }]).policies[0]!,
+        pin: 'tag+digest',
+        restartOnDigestChange: false,
+        template: referenceOf(`reg.io/cart:prod@${B}`)!,
+        promoted: referenceOf('reg.io/cart:prod')!,
+        desired: { tag: 'prod', digest: B },
+        failed: true,
+        failedDigests: [],
+      },
+      { tag: 'prod', digest: C },
+    );
+    expect(judgment).toMatchObject({ write: `reg.io/cart:prod@${C}`, failedDigests: [B] });
+  });
+
+  it('R4: remembers it too after a person has put back what nobody knows the digest of', () => {
+    const judgment = judge(
+      {
+        policy: settings([{ container: 'cart', policy: 'exact:prod' }]).policies[0]!,
+        pin: 'tag+digest',
+        restartOnDigestChange: false,
+        template: referenceOf('reg.io/cart:prod')!,
+        promoted: referenceOf('reg.io/cart:prod')!,
+        desired: { tag: 'prod', digest: B },
+        overwritten: true,
+        failed: true,
+        failedDigests: [],
+      },
+      { tag: 'prod', digest: C },
+    );
+    expect(judgment).toMatchObject({ write: `reg.io/cart:prod@${C}`, failedDigests: [B] });
+  });
+
   it('remembers the digest that failed when the next one is written', () => {
     const judgment = judge(
       {

@@ -15,6 +15,8 @@ export interface Situation {
   readonly promoted?: ImageReference | undefined;
   /** What was last accepted, from the target's annotation. */
   readonly desired?: Partial<Candidate> | undefined;
+  /** Somebody has changed the image since it was written here. */
+  readonly overwritten?: boolean;
   /** The last release failed. */
   readonly failed: boolean;
   /** Digests that failed before under this very policy. */
@@ -50,7 +52,7 @@ export function currentOf({ policy, template, desired = {} }: Pick<Situation, 'p
  * new digest of a mutable tag (R2), it is not what runs already (R3), and it has not failed before (R4).
  */
 export function judge(situation: Situation, candidate: Candidate): Judgment {
-  const { policy, pin, template, desired = {}, promoted, restartOnDigestChange } = situation;
+  const { policy, pin, template, desired = {}, restartOnDigestChange } = situation;
   const running = digestOf(template, desired);
   const selection = select(policy.policy, currentOf(situation), [candidate], policy.adopt);
   if ('none' in selection) return { skip: selection.none };
@@ -61,7 +63,7 @@ export function judge(situation: Situation, candidate: Candidate): Judgment {
   if ([desired.digest, running].includes(candidate.digest) && !policy.rollOnRetag)
     return { keep: 'same-digest', desired: candidate, failedDigests };
   // Not remembered: should the revision in flight be promoted, the next event about this tag may bring it back.
-  if (promoted && digestOf(promoted, desired) === candidate.digest) return { skip: 'promoted' };
+  if (promotedDigest(situation) === candidate.digest) return { skip: 'promoted' };
   const write = image(template.name, pin, candidate);
   // With the tag alone a moved tag changes no character of the image, so no pod would ever be replaced.
   const isUnchanged = pin === 'tag' && template.tag === candidate.tag && template.digest === undefined;
@@ -70,14 +72,25 @@ export function judge(situation: Situation, candidate: Candidate): Judgment {
 }
 
 /** What failed: remembered digests, and the one whose release has just ended in a rollback. */
-function failures({ failed, failedDigests, template, promoted, desired = {} }: Situation, running: string | undefined) {
+function failures(situation: Situation, running: string | undefined) {
+  const { failed, failedDigests, template, promoted, desired = {}, overwritten = false } = situation;
   if (!failed) return failedDigests;
-  const good = promoted && digestOf(promoted, desired);
+  const good = promotedDigest(situation);
   // After a failure a person may have put the old image back; what failed is then the one last accepted.
-  const reverted = promoted !== undefined && template.tag === promoted.tag && running === good;
+  const reverted = promoted !== undefined && template.tag === promoted.tag && (overwritten || running === good);
   const culprit = reverted ? desired.digest : running;
   if (culprit === undefined || culprit === good || failedDigests.includes(culprit)) return failedDigests;
   return [...failedDigests, culprit].slice(-20);
+}
+
+/**
+ * What the primary runs, if that is known: by its own digest, or, while target and primary have the same tag without one,
+ * by what was last accepted.
+ */
+function promotedDigest({ promoted, template, desired = {}, overwritten = false }: Situation): string | undefined {
+  if (promoted === undefined || promoted.digest !== undefined) return promoted?.digest;
+  const isAlike = !overwritten && template.digest === undefined && template.tag === promoted.tag;
+  return isAlike ? digestOf(promoted, desired) : undefined;
 }
 
 function digestOf(reference: ImageReference, desired: Partial<Candidate>): string | undefined {

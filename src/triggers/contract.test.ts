@@ -146,3 +146,21 @@ describe.each([...triggers])('%s', (source, trigger) => {
     expect(section).toContain(`\`${trigger.credentials[0].scheme}\``);
   });
 });
+
+describe('BC-40', () => {
+  afterEach(() => server.close(0));
+
+  it.each([
+    ['a tag that is a digest', 'harbor', '03-child-tag-is-digest', []],
+    ['the same from a proxy cache', 'harbor', '12-proxy-cache-child', []],
+    ['a tag with its digest', 'harbor', '01-default-push', [['1.4.2', 'sha256:1bc04']]],
+    ['a layer', 'distribution', '07-layer-push', []],
+    ['a pull', 'distribution', '05-pull', []],
+    ['a tag without a digest', 'distribution', '15-no-digest', [['1.4.2', undefined]]],
+  ] as const)('%s is acknowledged, and starts what it should', async (_, source, name, expected) => {
+    await serve(source);
+    expect((await send(source, name)).status).toBe(200);
+    expect([...started.values()].map(({ tag, digest }) => [tag, digest?.slice(0, 12)])).toEqual(expected);
+    if (expected.length === 0) expect(await outcomes()).toEqual([expect.stringMatching(/^ignored [a-z-]+$/)]);
+  });
+});

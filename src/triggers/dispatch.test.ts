@@ -65,21 +65,6 @@ describe('a registry calls', () => {
   const { head, body } = fixture('01-push-tag');
   const workflowId = 'img/prod/7f0e2a3c3f7e4d5b9b0a6c1d2e3f0001';
 
-  it('BC-40: never turns a digest into a tag, and acknowledges what is no new tag', async () => {
-    for (const name of ['13-digest-as-tag', '07-layer-push', '05-pull']) {
-      const { head, body } = fixture(name);
-      expect((await send(head, body)).status).toBe(200);
-    }
-    expect(started.size).toBe(0);
-    await send(head, body);
-    const unknown = fixture('15-no-digest');
-    await send(unknown.head, unknown.body);
-    expect([...started.values()].map(({ tag, digest }) => [tag, digest?.slice(0, 12)])).toEqual([
-      ['1.4.2', 'sha256:1bc04'],
-      ['1.4.2', undefined],
-    ]);
-  });
-
   it('one occurrence sent twice starts one workflow, and both are acknowledged', async () => {
     const answers = await Promise.all([send(head, body), send(head, body)]);
     expect(answers.map(({ status }) => status)).toEqual([200, 200]);

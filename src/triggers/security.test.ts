@@ -213,6 +213,44 @@ describe('the handshake of CloudEvents', () => {
   });
 });
 
+describe('names that pretend', () => {
+  it.each([
+    'evil.io/registry.example.com/shop/cart:1',
+    'registry.example.com.evil.io/shop/cart:1',
+    'xregistry.example.com/shop/cart:1',
+    'registry.example.com:8443/shop/cart:1',
+    'docker.io/shop/cart:1',
+  ])('%s is of another registry, and counted as that', async (image) => {
+    const { port, started, metrics } = await serve('generic');
+    const answer = await callOpenly(port, { image });
+    expect([answer.status, started]).toEqual([202, []]);
+    expect(await metrics.metrics()).toContain('outcome="ignored",reason="other-registry"} 1');
+  });
+
+  it.each([
+    'registry.example.com/shop/cart/sub:1',
+    'registry.example.com/workshop/cart:1',
+    'registry.example.com/cart:1',
+  ])('%s is no repository of the receiver', async (image) => {
+    const { port, started, metrics } = await serve('generic');
+    expect([(await callOpenly(port, { image })).status, started]).toEqual([202, []]);
+    expect(await metrics.metrics()).toContain('outcome="ignored",reason="repository-not-allowed"} 1');
+  });
+
+  it.each(['$(reboot)', '`id`', '--exec=x', '{{.Tag}}', '../../x', 'a b', '1.0;ls', '1.0\\n', '', 'ｖ1'])(
+    'the tag "%s" is none, and no other program ever sees it',
+    async (tag) => {
+      const { port, started } = await serve('generic');
+      const answer = await callOpenly(port, { image: `registry.example.com/shop/cart:${tag}` });
+      expect([answer.status, started]).toEqual([400, []]);
+    },
+  );
+
+  /** To the receiver that anybody may call. */
+  const callOpenly = (port: number, body: object) =>
+    sendBytes(port, 'POST /hooks/v1/ci-open HTTP/1.1\nHost: x\nContent-Type: application/json', JSON.stringify(body));
+});
+
 describe('amplification', () => {
   it('one push changes so many Canaries and no more', async () => {
     const canaries = Array.from({ length: 510 }, (_, n) => ({

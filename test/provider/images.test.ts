@@ -579,6 +579,24 @@ describe('looking into the registry', () => {
     expect(await seek()).toEqual({ changes: [], reason: 'cart: older' });
   });
 
+  it('takes what a mutable tag points to at first for what runs, and replaces pods only once it moves', async () => {
+    await canary(policies({ policy: 'exact:prod' }));
+    await deployment(`${host}/shop/cart:prod`);
+    const ref = { namespace, name: 'cart' };
+    stored.set('shop/cart:prod', A);
+    const [first] = (await seek()).changes;
+    expect(first).toMatchObject({ baseline: true, digest: A });
+    expect(await activities().writeImage(ref, first!)).toMatchObject({ outcome: 'unchanged' });
+    expect(await imageNow()).toBe(`${host}/shop/cart:prod`);
+    expect(await seek()).toEqual({ changes: [], reason: 'cart: same-digest' });
+    stored.set('shop/cart:prod', B);
+    const [second] = (await seek()).changes;
+    expect(second).not.toHaveProperty('baseline');
+    expect(await activities().writeImage(ref, second!)).toMatchObject({ outcome: 'written' });
+    expect(await imageNow()).toBe(`${host}/shop/cart:prod@${B}`);
+    expect(await missed()).toEqual([expect.objectContaining({ value: 1 })]);
+  });
+
   it('an event that comes after the poll has written it changes nothing: both know it by what it is', async () => {
     await canary();
     await deployment(`${host}/shop/cart:1.4.0`);

@@ -48,6 +48,8 @@ export interface ImageChange {
   readonly digest: string;
   /** It waited for the end of a release before. */
   readonly queued?: boolean;
+  /** What a mutable tag pointed to when it was first looked at: the point of comparison from now on, and no news. */
+  readonly baseline?: boolean;
 }
 
 /** What became of a push at one target. */

@@ -84,6 +84,8 @@ async function seekOne(
   const { digest } = resolution;
   const judgment = judge(situation, { tag, digest });
   if ('skip' in judgment) return judgment.skip;
+  // Nobody has pushed anything, as far as is known: pods that run the tag are not replaced to find out.
+  const isFirstSight = !push && policy.policy.kind === 'exact' && current.tag === tag && current.digest === undefined;
   const found: ImagePush = {
     receiver: receiver.name,
     source: push?.source ?? 'poll',
@@ -96,7 +98,7 @@ async function seekOne(
     digest,
     ...(push?.actor ? { actor: push.actor } : {}),
   };
-  return { push: found, digest };
+  return { push: found, digest, ...(isFirstSight ? { baseline: true } : {}) };
 }
 
 async function candidateTags(

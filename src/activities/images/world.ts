@@ -3,7 +3,7 @@ import { failure, failureType } from '../../errors.ts';
 import type { RegistryBinding } from '../../images/binding.ts';
 import type { Situation } from '../../images/judge.ts';
 import { memoryOf } from '../../images/memory.ts';
-import { imageIn, slotKey } from '../../images/pods.ts';
+import { imageIn, imageText, slotKey } from '../../images/pods.ts';
 import type { ImageReference } from '../../images/reference.ts';
 import { imageSettings, type ContainerPolicy, type ImageSettings, type Wanted } from '../../images/settings.ts';
 import type { ImagePush } from '../../workflows/image-push.ts';
@@ -107,6 +107,7 @@ export function situationOf(
     template,
     promoted: primary && imageIn(primary, policy.slot),
     desired: memory.desired[key],
+    overwritten: memory.writes[key] !== undefined && imageText(target, policy.slot) !== memory.writes[key].to,
     failed: phaseOf(canary) === 'Failed',
     failedDigests: memory.failed
       .filter((entry) => entry.container === key && entry.policy === policy.text)

@@ -21,7 +21,7 @@ export interface Writing {
 export async function write(
   { kubernetes, argoNamespace, now }: Writing,
   canary: KubernetesObject,
-  { push, digest, queued = false }: ImageChange,
+  { push, digest, queued = false, baseline = false }: ImageChange,
   receiver: RegistryBinding,
 ): Promise<ImageWritten> {
   const wanted = await settingsOf(kubernetes, canary);
@@ -46,7 +46,7 @@ export async function write(
   const judged: Judged = new Map(
     bound.map(({ policy, image }) => [
       slotKey(policy.slot),
-      { policy, judgment: judge(situationOf(known, policy, image), candidate) },
+      { policy, judgment: remembered(judge(situationOf(known, policy, image), candidate), baseline) },
     ]),
   );
   const writes = [...judged].flatMap(([key, { policy, judgment }]) =>
@@ -102,6 +102,13 @@ export async function canaryNow(
 ): Promise<KubernetesObject | undefined> {
   const canary = await kubernetes.get(resources.canaries, namespace, name);
   return canary?.metadata.deletionTimestamp ? undefined : canary;
+}
+
+/** A judgment, or, for a baseline, no more of it than what is to be compared with from now on. */
+function remembered(judgment: Judgment, baseline: boolean): Judgment {
+  if (!baseline || !('write' in judgment)) return judgment;
+  const { desired, failedDigests } = judgment;
+  return { keep: 'same-digest', desired, failedDigests };
 }
 
 function reasonOf(judgment: Judgment): string {
