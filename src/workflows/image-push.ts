@@ -141,9 +141,13 @@ async function askRegistry(push: ImagePush, summary: string): ReturnType<ImageAc
 /** What else of a repository the policies of a Canary would take. */
 async function lookFurther(canary: CanaryRef, push: ImagePush): Promise<Written[]> {
   const summary = `other tags of ${push.repository} for ${canary.namespace}/${canary.name}`;
-  const { changes } = await seekImages.executeWithOptions({ summary }, [canary, { push }]);
   const results: Written[] = [];
-  for (const change of changes) results.push(await write(canary, change));
+  try {
+    const { changes } = await seekImages.executeWithOptions({ summary }, [canary, { push }]);
+    for (const change of changes) results.push(await write(canary, change));
+  } catch (error) {
+    results.push(failed(canary, { push, digest: push.digest ?? '' }, error));
+  }
   return results;
 }
 
@@ -162,11 +166,16 @@ export async function write(canary: CanaryRef, change: ImageChange): Promise<Wri
     const summary = `${push.repository}:${push.tag} for ${name}`;
     return { canary, change, result: await writeImage.executeWithOptions({ summary }, [canary, change]) };
   } catch (error) {
-    if (isCancellation(error)) throw error;
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    log.warn('image not written', { canary: name, error: messageOf(cause) });
-    return { canary, change, result: { outcome: 'failed', reason: messageOf(cause) } };
+    return failed(canary, change, error);
   }
+}
+
+/** What could not be tried. A cancellation is no such thing, and goes on. */
+function failed(canary: CanaryRef, change: ImageChange, error: unknown): Written {
+  if (isCancellation(error)) throw error;
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  log.warn('image not written', { canary: `${canary.namespace}/${canary.name}`, error: messageOf(cause) });
+  return { canary, change, result: { outcome: 'failed', reason: messageOf(cause) } };
 }
 
 /** Times between two looks whether a release is over that an image waits for, in milliseconds. */

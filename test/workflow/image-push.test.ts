@@ -130,6 +130,29 @@ describe('a pushed image', () => {
     expect(asked).toEqual([]);
   });
 
+  it('whose other tags one Canary may not be asked about still reaches the others', async () => {
+    const { activities, written } = world([B], ['forbidden', 'cart']);
+    const result = await run(
+      {
+        ...activities,
+        async writeImage(canary, change) {
+          if (change.push.tag === '1.4.2') return { outcome: 'unchanged', reason: 'cart: no-match' };
+          return activities.writeImage(canary, change);
+        },
+        async seekImages({ name }) {
+          if (name === 'forbidden') throw failure('Unauthorized', 'secrets "pull" is forbidden');
+          return { changes: [{ push: push({ tag: '1.4.3' }), digest: A }] };
+        },
+      },
+      push({ oneOfMany: true }),
+    );
+    expect(written).toEqual([`cart ${A}`]);
+    expect(result.targets).toMatchObject([
+      { canary: 'shop/forbidden', outcome: 'failed', reason: expect.stringContaining('forbidden') },
+      { canary: 'shop/cart', outcome: 'written' },
+    ]);
+  });
+
   it('of nobody in particular is worth a look at the registry, and its words are worth nothing', async () => {
     const { activities, written, asked } = world([B], ['cart']);
     const found = { push: push({ tag: '1.4.1' }), digest: A };
