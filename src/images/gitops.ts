@@ -1,6 +1,9 @@
 import type { KubernetesObject, ManagedFields } from '../clients/kubernetes.ts';
 import type { ImageSlot } from './pods.ts';
 
+/** Field manager of image updates. Apart from the worker's own, so that its one field can be left to it alone. */
+export const imageManager = 'serin-image';
+
 /** Field managers of tools that put back what Git says. */
 const managers = ['kustomize-controller', 'helm-controller', 'argocd-controller', 'argocd-application-controller'];
 

@@ -32,6 +32,7 @@ interface Given {
   failed?: boolean;
   failedDigests?: string[];
   restartOnDigestChange?: boolean;
+  overwritten?: boolean;
 }
 
 function verdict(given: Given, tag: string, digest: string) {
@@ -79,56 +80,42 @@ describe('judging a pushed image', () => {
     expect(verdict(given as Given, tag as string, digest as string)).toBe(result);
   });
 
-  it('R4: remembers a digest that failed beside a primary whose own digest nobody knows', () => {
-    const judgment = judge(
+  const prod = { tag: 'prod', digest: B };
+  it.each<[string, string, string, Given & { promoted: string }]>([
+    [
+      'the digest that failed, when the next one is written',
+      ...(['semver:^1', '1.4.2'] as const),
       {
-        policy: settings([{ container: 'cart', policy: 'exact:prod' }]).policies[0]!,
-        pin: 'tag+digest',
-        restartOnDigestChange: false,
-        template: referenceOf(`reg.io/cart:prod@${B}`)!,
-        promoted: referenceOf('reg.io/cart:prod')!,
-        desired: { tag: 'prod', digest: B },
-        failed: true,
-        failedDigests: [],
-      },
-      { tag: 'prod', digest: C },
-    );
-    expect(judgment).toMatchObject({ write: `reg.io/cart:prod@${C}`, failedDigests: [B] });
-  });
-
-  it('R4: remembers it too after a person has put back what nobody knows the digest of', () => {
-    const judgment = judge(
-      {
-        policy: settings([{ container: 'cart', policy: 'exact:prod' }]).policies[0]!,
-        pin: 'tag+digest',
-        restartOnDigestChange: false,
-        template: referenceOf('reg.io/cart:prod')!,
-        promoted: referenceOf('reg.io/cart:prod')!,
-        desired: { tag: 'prod', digest: B },
-        overwritten: true,
-        failed: true,
-        failedDigests: [],
-      },
-      { tag: 'prod', digest: C },
-    );
-    expect(judgment).toMatchObject({ write: `reg.io/cart:prod@${C}`, failedDigests: [B] });
-  });
-
-  it('remembers the digest that failed when the next one is written', () => {
-    const judgment = judge(
-      {
-        policy: settings([{ container: 'cart', policy: 'semver:^1' }]).policies[0]!,
-        pin: 'tag+digest',
-        restartOnDigestChange: false,
-        template: referenceOf(`reg.io/cart:1.4.1@${B}`)!,
-        promoted: referenceOf(`reg.io/cart:1.4.0@${A}`)!,
+        template: `reg.io/cart:1.4.1@${B}`,
+        promoted: `reg.io/cart:1.4.0@${A}`,
         desired: { tag: '1.4.1', digest: B },
-        failed: true,
-        failedDigests: [],
       },
-      { tag: '1.4.2', digest: C },
+    ],
+    [
+      'it beside a primary whose own digest nobody knows',
+      ...(['exact:prod', 'prod'] as const),
+      { template: `reg.io/cart:prod@${B}`, promoted: 'reg.io/cart:prod', desired: prod },
+    ],
+    [
+      'it after a person has put back what nobody knows the digest of',
+      ...(['exact:prod', 'prod'] as const),
+      { template: 'reg.io/cart:prod', promoted: 'reg.io/cart:prod', desired: prod, overwritten: true },
+    ],
+  ])('R4: remembers %s', (_, policy, tag, { template, promoted, desired, overwritten = false }) => {
+    const judgment = judge(
+      {
+        ...{ pin: 'tag+digest', restartOnDigestChange: false, failed: true, failedDigests: [], desired, overwritten },
+        policy: settings([{ container: 'cart', policy }]).policies[0]!,
+        template: referenceOf(template)!,
+        promoted: referenceOf(promoted)!,
+      },
+      { tag, digest: C },
     );
-    expect(judgment).toMatchObject({ desired: { tag: '1.4.2', digest: C }, failedDigests: [B] });
+    expect(judgment).toMatchObject({
+      write: `reg.io/cart:${tag}@${C}`,
+      desired: { tag, digest: C },
+      failedDigests: [B],
+    });
   });
 });
 

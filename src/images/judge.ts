@@ -71,6 +71,13 @@ export function judge(situation: Situation, candidate: Candidate): Judgment {
   return { write, desired: candidate, failedDigests, ...(isUnchanged ? { restart: true as const } : {}) };
 }
 
+/** No more of a judgment than what is to be compared with from now on. */
+export function asBaseline(judgment: Judgment): Judgment {
+  if (!('write' in judgment)) return judgment;
+  const { desired, failedDigests } = judgment;
+  return { keep: 'same-digest', desired, failedDigests };
+}
+
 /** What failed: remembered digests, and the one whose release has just ended in a rollback. */
 function failures(situation: Situation, running: string | undefined) {
   const { failed, failedDigests, template, promoted, desired = {}, overwritten = false } = situation;

@@ -7,14 +7,14 @@ import { parseReference, repositoryKey } from './reference.ts';
 import { parseDuration } from '../schemas/duration.ts';
 import {
   durings,
-  imageKinds,
+  imageDefaults,
   pins,
-  sorts,
   writeBacks,
   type During,
   type Pin,
   type WriteBack,
 } from '../schemas/image-choices.ts';
+import { ImagePolicies, type ImagePolicy } from '../schemas/image-policies.ts';
 
 /** Annotations people put on a Canary. */
 export const imagePolicies = 'serin.dev/image-policies';
@@ -25,23 +25,6 @@ export const imageReceivers = 'serin.dev/image-receivers';
 export const imageDuringRelease = 'serin.dev/image-during-release';
 export const imageRestart = 'serin.dev/restart-on-digest-change';
 export const imagePoll = 'serin.dev/image-poll';
-
-const Policies = z.array(
-  z.strictObject({
-    container: z.string().min(1),
-    kind: z.enum(imageKinds).default('container'),
-    policy: z.string(),
-    extract: z.string().optional(),
-    sort: z.enum(sorts).optional(),
-    /** Also read two-part and one-part versions. */
-    coerce: z.boolean().default(false),
-    /** Take over from a current tag that fits no order. */
-    adopt: z.boolean().default(true),
-    /** Roll the pods when a new tag points to the digest that already runs. */
-    rollOnRetag: z.boolean().default(false),
-  }),
-);
-type Written = z.output<typeof Policies>[number];
 
 /** Which tags one image of a pod follows. */
 export interface ContainerPolicy {
@@ -77,8 +60,6 @@ export interface ImageSettings {
 
 export type Wanted = { readonly settings: ImageSettings } | { readonly problem: string };
 
-export const defaultPollMs = 600_000;
-
 /**
  * What is asked for a Canary: by the ImageTrigger that names it, else by its annotations; undefined when it follows no
  * image.
@@ -113,7 +94,7 @@ export function canaryOf({ spec }: KubernetesObject): string | undefined {
 }
 
 function fromAnnotations(annotations: Readonly<Record<string, string>>): Wanted {
-  const parsed = Policies.safeParse(json(annotations[imagePolicies] ?? ''));
+  const parsed = ImagePolicies.safeParse(json(annotations[imagePolicies] ?? ''));
   if (!parsed.success)
     return { problem: `${imagePolicies} is not a JSON array of {container, policy}: ${z.prettifyError(parsed.error)}` };
   const policies: ContainerPolicy[] = [];
@@ -127,12 +108,12 @@ function fromAnnotations(annotations: Readonly<Record<string, string>>): Wanted 
     const choice = choices.find((one) => one === text);
     return choice ?? { problem: `${key} is "${text}"; use one of ${choices.join(', ')}` };
   };
-  const pin = choose(imagePin, pins, 'tag+digest');
-  const writeBack = choose(imageWriteBack, writeBacks, 'auto');
-  const during = choose(imageDuringRelease, durings, 'restart');
+  const pin = choose(imagePin, pins, imageDefaults.pin);
+  const writeBack = choose(imageWriteBack, writeBacks, imageDefaults.writeBack);
+  const during = choose(imageDuringRelease, durings, imageDefaults.during);
   for (const choice of [pin, writeBack, during]) if (typeof choice === 'object') return choice;
   const poll = annotations[imagePoll];
-  const pollMs = poll === undefined ? defaultPollMs : pollInterval(poll);
+  const pollMs = poll === undefined ? imageDefaults.pollMs : pollInterval(poll);
   if (pollMs === undefined) return { problem: `${imagePoll} is "${poll}"; write a time of at least 1m, or off` };
   const receivers = annotations[imageReceivers]?.split(/[\s,]+/).filter((name) => name !== '');
   return {
@@ -163,7 +144,7 @@ function fromTrigger(object: KubernetesObject): Wanted {
     if (repository && 'problem' in repository) return problem(`repository: ${repository.problem}`);
     policies.push({ ...read, ...(repository ? { repository: repositoryKey(repository.reference) } : {}) });
   }
-  const pollMs = spec.poll.interval === undefined ? defaultPollMs : pollInterval(spec.poll.interval);
+  const pollMs = spec.poll.interval === undefined ? imageDefaults.pollMs : pollInterval(spec.poll.interval);
   if (pollMs === undefined)
     return { problem: `${where}: poll.interval is "${spec.poll.interval}"; write a time of at least 1m, or off` };
   return {
@@ -184,17 +165,23 @@ function fromTrigger(object: KubernetesObject): Wanted {
 /** A policy of an ImageTrigger, the way annotations spell it. */
 function spelled(
   policy: ImageTrigger['spec']['images'][number]['policy'],
-): Pick<Written, 'policy' | 'extract' | 'sort' | 'coerce'> {
+): Pick<ImagePolicy, 'policy' | 'extract' | 'sort' | 'coerce'> {
   const { semver, exact, glob, numerical, alphabetical, timestamp } = policy;
   if (semver) return { policy: `semver:${semver.range}`, coerce: semver.coerce };
-  if (exact) return { policy: `exact:${exact.tag}`, coerce: false };
-  if (glob) return { policy: `glob:${glob.pattern}`, coerce: false, ...(glob.sort ? { sort: glob.sort } : {}) };
+  if (exact) return { policy: `exact:${exact.tag}`, coerce: imageDefaults.coerce };
+  if (glob)
+    return { policy: `glob:${glob.pattern}`, coerce: imageDefaults.coerce, ...(glob.sort ? { sort: glob.sort } : {}) };
   const sort = numerical ? 'numerical' : alphabetical ? 'alphabetical' : 'timestamp';
   const { pattern = '', extract } = numerical ?? alphabetical ?? timestamp ?? {};
-  return { policy: `regex:${pattern}`, sort, coerce: false, ...(extract === undefined ? {} : { extract }) };
+  return {
+    policy: `regex:${pattern}`,
+    sort,
+    coerce: imageDefaults.coerce,
+    ...(extract === undefined ? {} : { extract }),
+  };
 }
 
-function containerPolicy(written: Omit<Written, 'repository'>): ContainerPolicy | { readonly problem: string } {
+function containerPolicy(written: ImagePolicy): ContainerPolicy | { readonly problem: string } {
   const { container, kind, policy: spelling, extract, sort, coerce, adopt, rollOnRetag } = written;
   const read = parsePolicy(spelling, {
     coerce,

@@ -17,3 +17,21 @@ export type Sort = (typeof sorts)[number];
 /** Where in a pod an image is named. */
 export const imageKinds = ['container', 'initContainer', 'imageVolume'] as const;
 export type ImageKind = (typeof imageKinds)[number];
+
+/** What holds where nobody says anything, in annotations and in ImageTriggers. */
+export const imageDefaults = {
+  kind: 'container',
+  pin: 'tag+digest',
+  writeBack: 'auto',
+  during: 'restart',
+  coerce: false,
+  adopt: true,
+  rollOnRetag: false,
+  /** Time between two looks at the registry, in milliseconds. */
+  pollMs: 600_000,
+} as const satisfies {
+  readonly kind: ImageKind;
+  readonly pin: Pin;
+  readonly writeBack: WriteBack;
+  readonly during: During;
+} & Readonly<Record<string, unknown>>;

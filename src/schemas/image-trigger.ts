@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { durings, imageKinds, pins, sorts, writeBacks } from './image-choices.ts';
+import { durings, imageDefaults, imageKinds, pins, sorts, writeBacks } from './image-choices.ts';
 import { Metadata } from './metadata.ts';
 import { dropNulls, parseWith } from './parse.ts';
 
@@ -19,7 +19,7 @@ const Policy = z
     semver: z
       .object({
         range: z.string().describe('Such as ^1.4. Pre-releases count when the range names one.'),
-        coerce: z.boolean().default(false).describe('Also read 1.2 and v1 as versions.'),
+        coerce: z.boolean().default(imageDefaults.coerce).describe('Also read 1.2 and v1 as versions.'),
       })
       .optional()
       .describe('The highest version in a range.'),
@@ -41,11 +41,14 @@ const Policy = z
 
 const Image = z.object({
   container: z.string().min(1).describe('Name of the container, or of the volume.'),
-  kind: z.enum(imageKinds).default('container').describe('Where in the pod the image is named.'),
+  kind: z.enum(imageKinds).default(imageDefaults.kind).describe('Where in the pod the image is named.'),
   repository: z.string().optional().describe('Registry and path; pods that use another image are left alone.'),
   policy: Policy.describe('Which tags are followed.'),
-  adopt: z.boolean().default(true).describe('Take over from a tag that has no place in the order.'),
-  rollOnRetag: z.boolean().default(false).describe('Replace pods for a new tag of the digest that runs.'),
+  adopt: z.boolean().default(imageDefaults.adopt).describe('Take over from a tag that has no place in the order.'),
+  rollOnRetag: z
+    .boolean()
+    .default(imageDefaults.rollOnRetag)
+    .describe('Replace pods for a new tag of the digest that runs.'),
 });
 
 export const ImageTriggerSpec = z.object({
@@ -55,9 +58,9 @@ export const ImageTriggerSpec = z.object({
     .min(1)
     .describe('Receivers that may do so. Each has to list this namespace as well.'),
   images: z.array(Image).min(1).describe('Images of the pod that follow tags.'),
-  pin: z.enum(pins).default('tag+digest').describe('What is written.'),
+  pin: z.enum(pins).default(imageDefaults.pin).describe('What is written.'),
   writeBack: z
-    .object({ mode: z.enum(writeBacks).default('auto') })
+    .object({ mode: z.enum(writeBacks).default(imageDefaults.writeBack) })
     .prefault({})
     .describe('What is done about images that a GitOps tool owns.'),
   poll: z
@@ -65,7 +68,10 @@ export const ImageTriggerSpec = z.object({
     .prefault({})
     .describe('How often the registry is asked, whatever it tells by itself.'),
   suspend: z.boolean().default(false).describe('Write nothing for the time being.'),
-  duringRelease: z.enum(durings).default('restart').describe('What a newer image does to a release in progress.'),
+  duringRelease: z
+    .enum(durings)
+    .default(imageDefaults.during)
+    .describe('What a newer image does to a release in progress.'),
   restartOnDigestChange: z
     .boolean()
     .default(false)

@@ -1,18 +1,17 @@
 import { resources, type Kubernetes, type KubernetesObject } from '../../clients/kubernetes.ts';
-import { gitOpsOwner } from '../../images/gitops.ts';
+import { standingConflicts } from '../../images/conflict.ts';
+import { imageManager } from '../../images/gitops.ts';
 import { memoryOf, type ImageMemory } from '../../images/memory.ts';
 import { memoryPatch } from '../../images/patch.ts';
-import { imageText, slotKey, templateOf } from '../../images/pods.ts';
-import { higherTag, type Candidate } from '../../images/policy.ts';
+import { templateOf } from '../../images/pods.ts';
+import type { Candidate } from '../../images/policy.ts';
 import type { ContainerPolicy, ImageSettings } from '../../images/settings.ts';
+import { whileReleasing } from '../../images/waiting.ts';
 import type { ImagePush } from '../../workflows/image-push.ts';
 import { revisionOf } from '../revision.ts';
 import type { ImageWritten } from './contract.ts';
-import { imageManager, tellOwner } from './owner.ts';
+import { tellOwner } from './owner.ts';
 import { isReleasing, type Known, type Target } from './world.ts';
-
-/** Time in which a tool that puts an image back is taken to do so because of us, in milliseconds. */
-const revertWindowMs = 15 * 60_000;
 
 /** An image that policies want changed, and what may stand against it. */
 export interface Intent extends Known {
@@ -36,28 +35,14 @@ export async function holdBack(kubernetes: Kubernetes, argoNamespace: string, in
   return tellOwner(kubernetes, argoNamespace, { ...intent, slots, must: settings.writeBack === 'notify' });
 }
 
-/** R5: what a newer image does to a release in progress. By default it goes ahead, and the release begins again. */
+/** A release in progress: by default an image goes ahead, and the release begins again. */
 async function duringRelease(kubernetes: Kubernetes, intent: Intent): Promise<ImageWritten | undefined> {
-  const { canary, settings, candidate, changed, queued } = intent;
+  const { canary, settings, candidate, changed, queued, target } = intent;
   if (settings.during === 'restart' || !isReleasing(canary)) return undefined;
-  const memory = memoryOf(intent.target);
-  const of = (value: Candidate) => Object.fromEntries(changed.map(({ slot }) => [slotKey(slot), value]));
-  if (settings.during === 'ignore') {
-    // Remembered as seen, or the next look at the registry would bring it back once the release is over.
-    await remember(kubernetes, intent, { desired: { ...memory.desired, ...of(candidate) } });
-    return { outcome: 'unchanged', reason: 'a release is in progress' };
-  }
-  const isMine = ({ slot }: ContainerPolicy) => memory.pending[slotKey(slot)]?.digest === candidate.digest;
-  if (!queued && changed.some((policy) => ranksBelow(policy, candidate, memory)))
-    return { outcome: 'unchanged', reason: 'a higher tag waits for the end of the release' };
-  if (queued && !changed.every(isMine)) return { outcome: 'unchanged', reason: 'a newer image waits in its place' };
-  if (!changed.every(isMine)) await remember(kubernetes, intent, { pending: { ...memory.pending, ...of(candidate) } });
-  return { outcome: 'queued', reason: 'a release is in progress' };
-}
-
-function ranksBelow({ slot, policy }: ContainerPolicy, { tag }: Candidate, { pending }: ImageMemory): boolean {
-  const waiting = pending[slotKey(slot)];
-  return waiting !== undefined && waiting.tag !== tag && higherTag(policy, waiting.tag, tag) !== tag;
+  const decided = whileReleasing(settings.during, candidate, changed, memoryOf(target), queued);
+  const { remember: news, ...written } = decided;
+  if (news) await remember(kubernetes, intent, news);
+  return written;
 }
 
 /**
@@ -70,42 +55,14 @@ export async function conflictOf(
 ): Promise<(ImageWritten & { readonly outcome: 'refused' }) | undefined> {
   const { found, settings } = intent;
   const { target, what } = found;
-  const memory = memoryOf(target);
-  const template = revisionOf(templateOf(target));
-  const standing: ImageMemory['conflicts'] = {};
-  for (const policy of settings.policies) {
-    const key = slotKey(policy.slot);
-    const known = memory.conflicts[key];
-    const write = memory.writes[key];
-    if (!write) continue;
-    if (known?.at === write.at) {
-      // Noticed before; whoever changed the policy or the pods since has seen to it.
-      if (known.policy === policy.text && known.template === template) standing[key] = known;
-      continue;
-    }
-    const owner = reverter(target, policy, write);
-    if (owner !== undefined) standing[key] = { policy: policy.text, template, owner, at: write.at };
-  }
+  const standing = standingConflicts(target, settings, revisionOf(templateOf(target)));
   const [first] = Object.values(standing);
   if (!first) return undefined;
-  if (JSON.stringify(standing) !== JSON.stringify(memory.conflicts)) {
+  if (JSON.stringify(standing) !== JSON.stringify(memoryOf(target).conflicts)) {
     await remember(kubernetes, intent, { conflicts: standing });
     await setCondition(kubernetes, target, settings, first.owner);
   }
   return { outcome: 'refused', reason: `${first.owner} put the image of ${what} back; ${cureFor(first.owner)}` };
-}
-
-/** The tool that put back what we had written over, soon after. */
-function reverter(
-  target: KubernetesObject,
-  { slot }: ContainerPolicy,
-  write: ImageMemory['writes'][string],
-): string | undefined {
-  const owner = gitOpsOwner(target, slot, imageManager);
-  if (!owner || write.from === write.to || imageText(target, slot) !== write.from) return undefined;
-  // Managed fields know seconds only.
-  const after = (owner.wroteAt ?? 0) + 999 - Date.parse(write.at);
-  return owner.wroteAt !== undefined && after >= 0 && after <= revertWindowMs ? owner.name : undefined;
 }
 
 function cureFor(owner: string): string {

@@ -12,7 +12,7 @@ import { accessFor, seek, type Asking } from './seek.ts';
 import { isSuspended, receiverOf, settingsOf, targetOf } from './world.ts';
 import { canaryNow, newsOf, write } from './write.ts';
 
-export { imageManager } from './owner.ts';
+export { imageManager } from '../../images/gitops.ts';
 
 export interface ImageDeps {
   /** The cluster with the workloads. */

@@ -1,15 +1,12 @@
-import { type Kubernetes, type KubernetesObject } from '../../clients/kubernetes.ts';
+import type { Kubernetes, KubernetesObject } from '../../clients/kubernetes.ts';
 import { failureType } from '../../errors.ts';
-import { fluxImages, gitOpsOwner, nudgeOf, sourceOf, type Nudge } from '../../images/gitops.ts';
+import { fluxImages, gitOpsOwner, imageManager, nudgeOf, sourceOf, type Nudge } from '../../images/gitops.ts';
 import { eventOf } from '../../images/patch.ts';
 import type { ImageSlot } from '../../images/pods.ts';
 import { parseReference, repositoryKey } from '../../images/reference.ts';
 import type { ImagePush } from '../../workflows/image-push.ts';
 import type { ImageWritten } from './contract.ts';
 import type { Target } from './world.ts';
-
-/** Field manager of image updates. Apart from the worker's own, so that its one field can be left to it alone. */
-export const imageManager = 'serin-image';
 
 export interface Telling {
   readonly found: Target;

@@ -1,6 +1,7 @@
 import { resources, type Kubernetes, type KubernetesObject } from '../../clients/kubernetes.ts';
 import { boundImages, type RegistryBinding } from '../../images/binding.ts';
-import { judge, type Judgment } from '../../images/judge.ts';
+import { imageManager } from '../../images/gitops.ts';
+import { asBaseline, judge, type Judgment } from '../../images/judge.ts';
 import { lastImageEvent, memoryOf } from '../../images/memory.ts';
 import { eventOf, patchOf, type Judged } from '../../images/patch.ts';
 import { imageText, slotKey } from '../../images/pods.ts';
@@ -8,7 +9,6 @@ import type { EventRecord } from '../../workflows/domain/plan.ts';
 import type { ImagePush } from '../../workflows/image-push.ts';
 import type { ImageChange, ImageWritten } from './contract.ts';
 import { holdBack, setCondition } from './hold.ts';
-import { imageManager } from './owner.ts';
 import { isSuspended, settingsOf, situationOf, targetOf } from './world.ts';
 
 export interface Writing {
@@ -44,10 +44,10 @@ export async function write(
   const known = { canary, target, primary, settings };
   const candidate = { tag: push.tag, digest };
   const judged: Judged = new Map(
-    bound.map(({ policy, image }) => [
-      slotKey(policy.slot),
-      { policy, judgment: remembered(judge(situationOf(known, policy, image), candidate), baseline) },
-    ]),
+    bound.map(({ policy, image }) => {
+      const judgment = judge(situationOf(known, policy, image), candidate);
+      return [slotKey(policy.slot), { policy, judgment: baseline ? asBaseline(judgment) : judgment }];
+    }),
   );
   const writes = [...judged].flatMap(([key, { policy, judgment }]) =>
     'write' in judgment ? [{ key, policy, image: judgment.write }] : [],
@@ -102,13 +102,6 @@ export async function canaryNow(
 ): Promise<KubernetesObject | undefined> {
   const canary = await kubernetes.get(resources.canaries, namespace, name);
   return canary?.metadata.deletionTimestamp ? undefined : canary;
-}
-
-/** A judgment, or, for a baseline, no more of it than what is to be compared with from now on. */
-function remembered(judgment: Judgment, baseline: boolean): Judgment {
-  if (!baseline || !('write' in judgment)) return judgment;
-  const { desired, failedDigests } = judgment;
-  return { keep: 'same-digest', desired, failedDigests };
 }
 
 function reasonOf(judgment: Judgment): string {

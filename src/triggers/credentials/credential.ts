@@ -49,7 +49,7 @@ export interface CredentialDeps {
 /**
  * The value of a header that was sent once. Node joins or drops further ones; whoever sends two is up to something.
  */
-export function headerOf(call: Call, name: string): string | undefined {
+export function headerOf(call: Pick<Call, 'rawHeaders'>, name: string): string | undefined {
   const values = call.rawHeaders.filter(
     (_, index) => index % 2 === 1 && call.rawHeaders[index - 1]?.toLowerCase() === name,
   );

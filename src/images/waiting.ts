@@ -1,0 +1,43 @@
+import type { During } from '../schemas/image-choices.ts';
+import type { ImageMemory } from './memory.ts';
+import { slotKey } from './pods.ts';
+import { higherTag, type Candidate } from './policy.ts';
+import type { ContainerPolicy } from './settings.ts';
+
+/** What becomes of an image that comes while a release is in progress. */
+export interface Waiting {
+  readonly outcome: 'unchanged' | 'queued';
+  readonly reason: string;
+  /** What the target has to remember of it, if that is news. */
+  readonly remember?: Partial<ImageMemory>;
+}
+
+/**
+ * R5: what a newer image does to a release in progress, other than begin it again.
+ *
+ * @param changed policies whose image would change
+ * @param queued it waited before
+ */
+export function whileReleasing(
+  during: Exclude<During, 'restart'>,
+  candidate: Candidate,
+  changed: readonly ContainerPolicy[],
+  memory: ImageMemory,
+  queued: boolean,
+): Waiting {
+  const reason = 'a release is in progress';
+  const mine = Object.fromEntries(changed.map(({ slot }) => [slotKey(slot), candidate]));
+  // Remembered as seen, or the next look at the registry would bring it back once the release is over.
+  if (during === 'ignore')
+    return { outcome: 'unchanged', reason, remember: { desired: { ...memory.desired, ...mine } } };
+  const isMine = changed.every(({ slot }) => memory.pending[slotKey(slot)]?.digest === candidate.digest);
+  if (!queued && changed.some((policy) => ranksBelow(policy, candidate, memory)))
+    return { outcome: 'unchanged', reason: 'a higher tag waits for the end of the release' };
+  if (queued && !isMine) return { outcome: 'unchanged', reason: 'a newer image waits in its place' };
+  return { outcome: 'queued', reason, ...(isMine ? {} : { remember: { pending: { ...memory.pending, ...mine } } }) };
+}
+
+function ranksBelow({ slot, policy }: ContainerPolicy, { tag }: Candidate, { pending }: ImageMemory): boolean {
+  const waiting = pending[slotKey(slot)];
+  return waiting !== undefined && waiting.tag !== tag && higherTag(policy, waiting.tag, tag) !== tag;
+}
