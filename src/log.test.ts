@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { canaryField, createLog } from './log.ts';
+import { canaryField, createLog, withLogFields } from './log.ts';
 
 function lines(level: 'debug' | 'info' | 'warn' | 'error') {
   const written: Record<string, unknown>[] = [];
@@ -32,5 +32,29 @@ describe('log lines', () => {
     const { log, written } = lines('info');
     log.error('failed', { error: new Error('refused'), level: 'debug', msg: 'other' });
     expect(written[0]).toMatchObject({ level: 'error', msg: 'failed', error: 'refused' });
+  });
+
+  it('say which work they belong to, wherever they are written', async () => {
+    const { log, written } = lines('info');
+    await withLogFields({ release: 'release/shop/cart' }, async () => {
+      await Promise.resolve();
+      withLogFields({ trace_id: 'a' }, () => log.info('inner', { canary: 'cart.shop' }));
+      log.info('outer');
+    });
+    log.info('outside');
+    expect(written.map(({ ts: _, level: _level, ...rest }) => rest)).toEqual([
+      { msg: 'inner', release: 'release/shop/cart', trace_id: 'a', canary: 'cart.shop' },
+      { msg: 'outer', release: 'release/shop/cart' },
+      { msg: 'outside' },
+    ]);
+  });
+
+  it('can be lines for people', () => {
+    const written: string[] = [];
+    createLog('info', (line) => written.push(line), 'pretty').warn('watch failed', {
+      resource: 'canaries',
+      error: 'a b',
+    });
+    expect(written[0]).toMatch(/^\S+Z WARN {2}watch failed resource=canaries error="a b"$/);
   });
 });

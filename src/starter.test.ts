@@ -5,32 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createLog } from './log.ts';
-import { readStarterConfig, startStarter, type Starter } from './starter.ts';
+import { readSettings } from './config.ts';
+import { startStarter, type Starter } from './starter.ts';
 import type { TemporalStarter } from './temporal.ts';
-
-describe('the starter’s settings', () => {
-  it('have defaults that listen on this machine alone', () => {
-    expect(readStarterConfig({})).toMatchObject({
-      host: '127.0.0.1',
-      healthPort: 8080,
-      hooksPort: 8090,
-      taskQueue: 'serin',
-      fieldManager: 'serin',
-      hintsPerSecond: 50,
-      resyncSeconds: 0,
-    });
-    expect(readStarterConfig({ SERIN_PORT: '9000' }).healthPort).toBe(9000);
-    expect(readStarterConfig({}, ['-namespace=shop']).namespace).toBe('shop');
-  });
-
-  it.each([
-    ['SERIN_HOOKS_PORT', 'eighty'],
-    ['SERIN_HINTS_PER_SECOND', '-1'],
-    ['SERIN_LOG_LEVEL', 'loud'],
-  ])('%s=%s is refused by name', (name, value) => {
-    expect(() => readStarterConfig({ [name]: value })).toThrow(new RegExp(`${name} is "${value}"`));
-  });
-});
 
 describe('a starter', () => {
   let api: Server;
@@ -134,7 +111,7 @@ describe('a starter', () => {
       ]),
     );
     const config = {
-      ...readStarterConfig({ SERIN_KUBECONFIG: kubeconfig, SERIN_RECEIVERS: receivers }),
+      ...readSettings({ SERIN_KUBECONFIG: kubeconfig, SERIN_RECEIVERS: receivers }),
       healthPort: 0,
       hooksPort: 0,
     };
@@ -187,7 +164,7 @@ describe('a starter', () => {
   it('does not start with networks of proxies that are none', async () => {
     const env = { SERIN_TRUSTED_PROXIES: '10.0.0.0/8, everybody' };
     const starting = startStarter(
-      readStarterConfig(env),
+      readSettings(env),
       createLog('error', () => undefined),
       temporal,
     );

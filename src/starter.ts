@@ -1,11 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import type { BlockList } from 'node:net';
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import { createKubernetes, loadKubeConfig } from './clients/kubernetes.ts';
-import { fieldManager as ours, readSettings, type ProcessSettings } from './config.ts';
+import { connectClusters } from './clients/clusters.ts';
+import { readSettings, type ProcessSettings } from './config.ts';
 import { messageOf } from './errors.ts';
 import { isWilling } from './images/binding.ts';
 import { createLog, type Log } from './log.ts';
+import { asksForVersion, tellSettings, version, versionLine } from './start.ts';
 import { createPolls } from './polls.ts';
 import { healthHandler, listen } from './server.ts';
 import { connectTemporal, type TemporalStarter } from './temporal.ts';
@@ -17,56 +17,30 @@ import { createWatches } from './watch/index.ts';
 import { hintMeters } from './watch/meters.ts';
 import { createHintQueue } from './watch/queue.ts';
 
-type Shared =
-  'namespace' | 'kubeconfig' | 'meshKubeconfig' | 'meshProvider' | 'configTracking' | 'taskQueue' | 'logLevel';
-
-/** What the starter reads from its environment: the worker's settings that mean something here, and its own. */
-export interface StarterConfig extends Pick<ProcessSettings, Shared> {
-  /** `SERIN_HOST`: address to listen on. Default 127.0.0.1. */
-  readonly host: string;
-  /** `SERIN_HEALTH_PORT`: /healthz, /readyz and /metrics. Default `SERIN_PORT`, or 8080. */
-  readonly healthPort: number;
-  /** `SERIN_HOOKS_PORT`: container registries call here. Default 8090. */
-  readonly hooksPort: number;
-  /** `SERIN_RECEIVERS`: path of the receivers file; ''. Without one nothing listens on the hooks port. */
-  readonly receivers: string;
-  /** `SERIN_CALLS_PER_CALLER`: most calls a second from one address. Default 100. */
-  readonly callsPerCaller: number;
-  /** `SERIN_TRUSTED_PROXIES`: networks whose word for who called counts, such as `10.0.0.0/8`; ''. */
-  readonly trustedProxies: string;
-  /** `SERIN_FIELD_MANAGER`: the worker's. Default `serin`. */
-  readonly fieldManager: string;
-  /** `SERIN_HINTS_PER_SECOND`: most hints a second. Default 50. */
-  readonly hintsPerSecond: number;
-  /** `SERIN_RESYNC_SECONDS`: look at every Canary this often, for what no watch shows. Default 0, never. */
-  readonly resyncSeconds: number;
-}
-
-/** @throws Error naming the variable, its value and what it has to look like */
-export function readStarterConfig(
-  env: Readonly<Record<string, string | undefined>>,
-  args: readonly string[] = [],
-): StarterConfig {
-  const settings = readSettings(env, args);
-  const { namespace, kubeconfig, meshKubeconfig, meshProvider, configTracking, taskQueue, logLevel, port } = settings;
-  const number = (name: string, fallback: number) => {
-    const text = env[name] || String(fallback);
-    if (/^\d+$/.test(text)) return Number(text);
-    throw new Error(`${name} is "${text}", expected a whole number`);
-  };
-  return {
-    ...{ namespace, kubeconfig, meshKubeconfig, meshProvider, configTracking, taskQueue, logLevel },
-    host: env.SERIN_HOST || '127.0.0.1',
-    healthPort: number('SERIN_HEALTH_PORT', port),
-    hooksPort: number('SERIN_HOOKS_PORT', 8090),
-    receivers: env.SERIN_RECEIVERS ?? '',
-    trustedProxies: env.SERIN_TRUSTED_PROXIES ?? '',
-    callsPerCaller: Math.max(1, number('SERIN_CALLS_PER_CALLER', 100)),
-    fieldManager: env.SERIN_FIELD_MANAGER || ours,
-    hintsPerSecond: Math.max(1, number('SERIN_HINTS_PER_SECOND', 50)),
-    resyncSeconds: number('SERIN_RESYNC_SECONDS', 0),
-  };
-}
+/** What a starter has to know: those settings that it reads. */
+export type StarterConfig = Pick<
+  ProcessSettings,
+  | 'namespace'
+  | 'kubeconfig'
+  | 'meshKubeconfig'
+  | 'master'
+  | 'kubernetesQps'
+  | 'kubernetesBurst'
+  | 'meshProvider'
+  | 'apis'
+  | 'configTracking'
+  | 'taskQueue'
+  | 'host'
+  | 'port'
+  | 'healthPort'
+  | 'hooksPort'
+  | 'receivers'
+  | 'callsPerCaller'
+  | 'trustedProxies'
+  | 'fieldManager'
+  | 'hintsPerSecond'
+  | 'resyncSeconds'
+>;
 
 export interface Starter {
   readonly healthPort: number;
@@ -84,10 +58,7 @@ export async function startStarter(
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
   const { fieldManager, host } = config;
-  const kubernetes = createKubernetes(loadKubeConfig(config.kubeconfig), { fieldManager });
-  const mesh = config.meshKubeconfig
-    ? createKubernetes(loadKubeConfig(config.meshKubeconfig), { fieldManager })
-    : kubernetes;
+  const { kubernetes, mesh } = connectClusters(config, fieldManager);
   const receivers = config.receivers ? await loadReceivers(config.receivers) : [];
   const trustedProxies = trusted(config.trustedProxies);
 
@@ -103,12 +74,13 @@ export async function startStarter(
     namespace: config.namespace,
     fieldManager,
     configTracking: config.configTracking,
+    apis: config.apis,
     hint: (canary, hint) => queue.push(canary, hint),
     // Without receivers no registry is known that could be asked.
     ...(receivers.length > 0 ? { imagesChanged: () => polls.wake() } : {}),
     log,
     metrics,
-    info: { version: await version(), meshProvider: config.meshProvider },
+    info: { version, meshProvider: config.meshProvider },
     resyncMs: config.resyncSeconds * 1000,
   });
 
@@ -128,7 +100,7 @@ export async function startStarter(
       notes,
     };
   };
-  const health = await listen(healthHandler({ ready, metrics }), { host, port: config.healthPort });
+  const health = await listen(healthHandler({ ready, metrics }), { host, port: config.healthPort ?? config.port });
   const start: TemporalStarter['push'] = (...push) => temporal.push(...push);
   const hooks = receivers.length
     ? await listen(
@@ -173,8 +145,11 @@ export async function startStarter(
 
 /** Runs until SIGTERM or SIGINT; a second one ends at once. */
 async function main(): Promise<void> {
-  const config = readStarterConfig(process.env, process.argv.slice(2));
-  const log = createLog(config.logLevel);
+  const args = process.argv.slice(2);
+  if (asksForVersion(args)) return void process.stdout.write(`${versionLine()}\n`);
+  const config = readSettings(process.env, args);
+  const log = createLog(config.logLevel, undefined, config.logFormat);
+  tellSettings(log, 'starter', process.env, args);
   const starter = await startStarter(config, log);
   let signals = 0;
   const onSignal = (signal: NodeJS.Signals) => {
@@ -209,11 +184,6 @@ function trusted(text: string): BlockList {
   } catch (error) {
     throw new Error(`SERIN_TRUSTED_PROXIES: ${messageOf(error)}`, { cause: error });
   }
-}
-
-async function version(): Promise<string> {
-  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 if (import.meta.main)

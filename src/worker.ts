@@ -3,15 +3,16 @@ import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, Worker, type LogEntry, type WorkerOptions } from '@temporalio/worker';
-import { Counter, Registry, collectDefaultMetrics } from 'prom-client';
+import { Registry, collectDefaultMetrics } from 'prom-client';
 import { loadIssuers } from './activities/actors.ts';
 import { createActivities } from './activities/index.ts';
-import { releaseMeters } from './activities/meters.ts';
+import { releaseMeters, workerMeters } from './activities/meters.ts';
 import { createImageActivities } from './activities/images/index.ts';
 import type { Deps } from './activities/deps.ts';
 import type { NotifierSettings } from './activities/notifiers/notifier.ts';
 import { createHttp } from './clients/http.ts';
-import { createKubernetes, loadKubeConfig, resources, type Kubernetes } from './clients/kubernetes.ts';
+import { connectClusters } from './clients/clusters.ts';
+import { resources, type Kubernetes } from './clients/kubernetes.ts';
 import { fieldManager, readSettings, type ProcessSettings } from './config.ts';
 import { createArchive, type Archive } from './activities/archive.ts';
 import { openSink } from './activities/audit-sink.ts';
@@ -20,26 +21,21 @@ import { historiesOf } from './temporal.ts';
 import { createLog, type Log } from './log.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { healthHandler, listen, untilComplete } from './server.ts';
+import { asksForVersion, tellSettings, versionLine } from './start.ts';
 import { loadReceivers } from './triggers/receivers.ts';
 
 async function main(): Promise<void> {
-  const settings = readSettings(process.env, process.argv.slice(2));
-  const log = createLog(settings.logLevel);
+  const args = process.argv.slice(2);
+  if (asksForVersion(args)) return void process.stdout.write(`${versionLine()}\n`);
+  const settings = readSettings(process.env, args);
+  const log = createLog(settings.logLevel, undefined, settings.logFormat);
+  const versioning = workerVersion(settings);
+  tellSettings(log, 'worker', process.env, args);
   installRuntime(settings, log);
 
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
-  const undelivered = new Counter({
-    name: 'serin_notices_undelivered_total',
-    help: 'Alerts and event webhooks that could not be delivered.',
-    labelNames: ['kind'],
-    registers: [metrics],
-  });
-  const unkept = new Counter({
-    name: 'serin_audit_failures_total',
-    help: 'Attempts to keep what happened in a run that failed.',
-    registers: [metrics],
-  });
+  const { undelivered, unkept } = workerMeters(metrics);
   const counted =
     (archive: Archive): Archive =>
     (canary, run) =>
@@ -47,8 +43,8 @@ async function main(): Promise<void> {
         unkept.inc();
         throw error;
       });
-  const deps = connectClusters(settings);
-  const receivers = process.env.SERIN_RECEIVERS ? await loadReceivers(process.env.SERIN_RECEIVERS) : [];
+  const deps: Deps = { ...connectClusters(settings, fieldManager), http: createHttp(), settings };
+  const receivers = settings.receivers ? await loadReceivers(settings.receivers) : [];
   const issuers = settings.tokenIssuers ? await loadIssuers(settings.tokenIssuers) : [];
   if (settings.verifiedActors && issuers.length === 0) {
     throw new Error('SERIN_VERIFIED_ACTORS is true, and nobody can be verified; set SERIN_TOKEN_ISSUERS to a file');
@@ -59,7 +55,7 @@ async function main(): Promise<void> {
   let connection: NativeConnection | undefined;
   let polling = false;
   // The kubelet asks every ten seconds. A worker with nothing to do asks the API server for nothing.
-  const definitions = untilComplete(() => missingDefinitions(deps.kubernetes));
+  const definitions = untilComplete(() => missingDefinitions(deps.kubernetes, settings.namespace));
   const ready = async () => {
     const found = await problems(connection, namespace, definitions);
     return { problems: polling ? found : [...found, 'the worker does not poll yet'] };
@@ -77,7 +73,8 @@ async function main(): Promise<void> {
       namespace,
       taskQueue: settings.taskQueue,
       identity: `worker/${process.pid}`,
-      ...workflowCode(),
+      ...workflowCode(settings.workflowBundle),
+      ...versioning,
       activities: {
         ...createActivities(deps, log, {
           meters: releaseMeters(metrics),
@@ -133,7 +130,7 @@ function globalNotifier(settings: ProcessSettings): NotifierSettings | undefined
  */
 function tuning(settings: ProcessSettings): Partial<WorkerOptions> {
   return {
-    maxCachedWorkflows: 600,
+    maxCachedWorkflows: settings.cachedReleases,
     maxConcurrentWorkflowTaskExecutions: 40,
     maxConcurrentActivityTaskExecutions: 200,
     workflowTaskPollerBehavior: { type: 'autoscaling', minimum: 2, initial: 5, maximum: 20 },
@@ -145,10 +142,29 @@ function tuning(settings: ProcessSettings): Partial<WorkerOptions> {
 }
 
 /** The bundle that the build made, or, when running from source, the workflows themselves, bundled at start. */
-function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
-  const built = process.env.SERIN_WORKFLOW_BUNDLE ?? fileURLToPath(new URL('./workflow-bundle.js', import.meta.url));
+function workflowCode(named: string): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+  const built = named || fileURLToPath(new URL('./workflow-bundle.js', import.meta.url));
+  if (named && !existsSync(named)) throw new Error(`SERIN_WORKFLOW_BUNDLE is "${named}", and there is no such file`);
   if (existsSync(built)) return { workflowBundle: { codePath: built } };
   return { workflowsPath: fileURLToPath(new URL('./workflows/index.ts', import.meta.url)) };
+}
+
+/**
+ * Pinned, a release ends on the version it began on, so that version's workers have to be kept until it has: for those who
+ * run one Deployment a version. Not pinned, one Deployment is replaced and releases go on in the new version (temporal
+ * spec 5).
+ */
+function workerVersion({ deploymentName, buildId }: ProcessSettings): Partial<WorkerOptions> {
+  if (!deploymentName && !buildId) return {};
+  const missing = deploymentName ? 'SERIN_BUILD_ID' : 'SERIN_DEPLOYMENT_NAME';
+  if (!deploymentName || !buildId) throw new Error(`${missing} is not set; set it as well, or neither of the two`);
+  return {
+    workerDeploymentOptions: {
+      version: { deploymentName, buildId },
+      useWorkerVersioning: true,
+      defaultVersioningBehavior: 'PINNED',
+    },
+  };
 }
 
 function installRuntime(settings: ProcessSettings, log: Log): void {
@@ -174,14 +190,6 @@ function logAt(log: Log, level: string, message: string, fields?: LogEntry['meta
   write(message, { ...fields });
 }
 
-function connectClusters(settings: ProcessSettings): Deps {
-  const kubernetes = createKubernetes(loadKubeConfig(settings.kubeconfig), { fieldManager });
-  const mesh = settings.meshKubeconfig
-    ? createKubernetes(loadKubeConfig(settings.meshKubeconfig), { fieldManager })
-    : kubernetes;
-  return { kubernetes, mesh, http: createHttp(), settings };
-}
-
 /** What keeps this worker from carrying releases; each names what to do about it. */
 async function problems(
   connection: NativeConnection | undefined,
@@ -201,9 +209,9 @@ async function missingAttributes(connection: NativeConnection | undefined, names
   }
 }
 
-async function missingDefinitions(kubernetes: Kubernetes): Promise<string[]> {
+async function missingDefinitions(kubernetes: Kubernetes, namespace: string): Promise<string[]> {
   try {
-    await kubernetes.list(resources.canaries, undefined, { limit: 1 });
+    await kubernetes.list(resources.canaries, namespace || undefined, { limit: 1 });
     return [];
   } catch (error) {
     return [`Canaries cannot be listed: ${messageOf(error)}`];

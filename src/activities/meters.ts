@@ -89,6 +89,24 @@ export function releaseMeters(registry: Registry): ReleaseMeters {
   };
 }
 
+/** What goes wrong around releases, and holds none of them up. */
+export function workerMeters(registry: Registry): { readonly undelivered: Counter<'kind'>; readonly unkept: Counter } {
+  const registers = [registry];
+  return {
+    undelivered: new Counter({
+      name: 'serin_notices_undelivered_total',
+      help: 'Alerts and event webhooks that could not be delivered.',
+      labelNames: ['kind'],
+      registers,
+    }),
+    unkept: new Counter({
+      name: 'serin_audit_failures_total',
+      help: 'Attempts to keep what happened in a run that failed.',
+      registers,
+    }),
+  };
+}
+
 function labelsOf({ metadata, spec }: Canary): { name: string; namespace: string } {
   return { name: spec.targetRef.name, namespace: metadata.namespace };
 }

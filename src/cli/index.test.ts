@@ -402,7 +402,10 @@ describe('serin simulate', () => {
     const err: string[] = [];
     const env = { SERIN_DRAIN_MS: 'soon' };
     const code = await run(['simulate', good], { env, out: () => undefined, err: (line) => void err.push(line) });
-    expect([code, err]).toEqual([1, ['serin simulate: SERIN_DRAIN_MS is "soon", expected a whole number']]);
+    expect([code, err]).toEqual([
+      1,
+      ['serin simulate: SERIN_DRAIN_MS is "soon", expected a whole number from 0 to 600000'],
+    ]);
   });
 });
 
@@ -495,5 +498,47 @@ describe('the picture of serin watch', () => {
     expect(pictureOf(over, [], { columns: 120, rows: 24 }, now)).toContain(
       'now       at rest: rolled back; this revision failed and is not tried again by itself: serin retry',
     );
+  });
+});
+
+describe('serin config', () => {
+  const config = async (env: Record<string, string>, ...words: string[]) => {
+    const [out, err]: [string[], string[]] = [[], []];
+    const code = await run(['config', ...words], { env, out: (line) => out.push(line), err: (line) => err.push(line) });
+    return { code, out: out.join('\n'), err: err.join('\n') };
+  };
+
+  it('says what a process would take, and from where, but no secret', async () => {
+    const env = { SERIN_DRAIN_MS: '5', SLACK_TOKEN: 'xoxb-hush', TEMPORAL_ADDRESS: 'temporal:7233', SERIN_PROT: '1' };
+    const { code, out, err } = await config(
+      env,
+      'worker',
+      '--changed',
+      '-o',
+      'json',
+      '--',
+      '-mesh-provider',
+      'knative',
+    );
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toEqual([
+      { name: 'SERIN_MESH_PROVIDER', value: 'knative', origin: '-mesh-provider', readBy: ['worker', 'starter'] },
+      { name: 'SLACK_TOKEN', value: '(set)', origin: 'SLACK_TOKEN', readBy: ['worker'] },
+      { name: 'SERIN_DRAIN_MS', value: '5', origin: 'SERIN_DRAIN_MS', readBy: ['worker'] },
+      { name: 'TEMPORAL_ADDRESS', value: 'temporal:7233', origin: 'TEMPORAL_ADDRESS', readBy: ['worker', 'starter'] },
+    ]);
+    expect(err).toBe('');
+    expect((await config(env)).err).toBe('SERIN_PROT is no setting; did you mean SERIN_PORT?');
+  });
+
+  it('leaves out what a process does not read', async () => {
+    const { out } = await config({}, 'starter');
+    expect(out).toMatch(/^SERIN_HOOKS_PORT +8090 +default +starter$/m);
+    expect(out).not.toContain('SLACK_TOKEN');
+  });
+
+  it('refuses what the process would refuse', async () => {
+    expect(await config({ SERIN_PORT: 'http' })).toMatchObject({ code: 1, err: expect.stringContaining('SERIN_PORT') });
+    expect(await config({}, 'gateway')).toMatchObject({ code: 2 });
   });
 });

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { CommandError, UsageError, type Command, type Given, type Option, type Terminal } from './command.ts';
+import { config } from './config.ts';
 import { get } from './get.ts';
 import { history, why } from './history.ts';
 import { hookUrl } from './hook-url.ts';
@@ -55,6 +56,7 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['lint', lint],
   ['simulate', simulate],
   ['hook-url', hookUrl],
+  ['config', config],
   ['completion', completionCommand(() => vocabulary())],
 ]);
 

@@ -1,7 +1,10 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { closeServers, startServer, type FakeServer, type Reply } from '../../test/support/fake-server.ts';
-import { createKubernetes, resources } from './kubernetes.ts';
+import { createKubernetes, loadKubeConfig, resources } from './kubernetes.ts';
 
 afterEach(closeServers);
 
@@ -77,5 +80,43 @@ describe('a resource of which only the metadata is wanted', () => {
       'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1',
     ]);
     expect((await accepted(false)).join()).not.toContain('PartialObjectMetadata');
+  });
+});
+
+describe('a client with a limit', () => {
+  it('sends no more than that many requests at once, and the rest in its own time', async () => {
+    const server = await startServer(() => reply(200, service));
+    const config = new KubeConfig();
+    config.loadFromOptions({
+      clusters: [{ name: 'fake', server: server.url, skipTLSVerify: true }],
+      users: [{ name: 'serin' }],
+      contexts: [{ name: 'fake', cluster: 'fake', user: 'serin' }],
+      currentContext: 'fake',
+    });
+    const kubernetes = createKubernetes(config, { fieldManager: 'test', limit: { qps: 20, burst: 2 } });
+    const since = performance.now();
+    await Promise.all(Array.from({ length: 6 }, () => kubernetes.get(resources.services, 'prod', 'shop')));
+    // Two at once; the other four come 50 ms apart.
+    expect(performance.now() - since).toBeGreaterThanOrEqual(195);
+    expect(server.requests).toHaveLength(6);
+  });
+});
+
+describe('a kubeconfig', () => {
+  it('speaks to the server that is named instead of its own', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'kubeconfig-'));
+    const path = join(folder, 'config');
+    writeFileSync(
+      path,
+      JSON.stringify({
+        clusters: [{ name: 'one', cluster: { server: 'https://one.example' } }],
+        users: [{ name: 'ann', user: {} }],
+        contexts: [{ name: 'one', context: { cluster: 'one', user: 'ann' } }],
+        'current-context': 'one',
+      }),
+    );
+    const serverOf = (master?: string) => loadKubeConfig(path, master).getCurrentCluster()?.server;
+    expect([serverOf(), serverOf('https://two.example')]).toEqual(['https://one.example', 'https://two.example']);
+    rmSync(folder, { recursive: true });
   });
 });

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HttpMethod, KubeConfig, RequestContext, Watch } from '@kubernetes/client-node';
 import { fetch, type Dispatcher } from 'undici';
 import { failure, failureType, messageOf, type FailureType } from '../errors.ts';
+import { tokenBucket } from '../pace.ts';
 import type { Resource } from './resources.ts';
 
 export { resources, type Resource } from './resources.ts';
@@ -111,12 +112,15 @@ export interface KubernetesOptions {
    * the refusal is believed: an API server that has just started knows no roles yet, and refuses everybody.
    */
   readonly doubtMs?: readonly number[];
+  /** Most requests a second, on average and at once; as many as anybody likes, if not given. */
+  readonly limit?: { readonly qps: number; readonly burst: number };
 }
 
 /** A client for the cluster that `config` names. */
 export function createKubernetes(config: KubeConfig, options: KubernetesOptions): Kubernetes {
   const { fieldManager, timeoutMs = 10_000, watchSilenceMs = 120_000, doubtMs = [500, 1_000, 2_000] } = options;
   poolConnections(config);
+  const bucket = options.limit ? tokenBucket(options.limit.qps, options.limit.burst) : undefined;
   const server = config.getCurrentCluster()?.server.replace(/\/+$/, '') ?? '';
 
   /** The library's watch, which takes its headers from the configuration alone. */
@@ -153,6 +157,7 @@ export function createKubernetes(config: KubeConfig, options: KubernetesOptions)
     for (const [key, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(key, String(value));
     const context = new RequestContext(url.toString(), method);
     const what = `${method} ${url.pathname}`;
+    while (bucket && !bucket.take()) await sleep(bucket.waitMs());
     try {
       await config.applySecurityAuthentication(context);
       const response = await fetch(url, {
@@ -247,10 +252,11 @@ export function createKubernetes(config: KubeConfig, options: KubernetesOptions)
 }
 
 /** The kubeconfig at `path`, or the one the environment names, or the pod's own. */
-export function loadKubeConfig(path?: string): KubeConfig {
+export function loadKubeConfig(path?: string, master = ''): KubeConfig {
   const config = new KubeConfig();
   if (path) config.loadFromFile(path);
   else config.loadFromDefault();
+  if (master) config.clusters = config.clusters.map((cluster) => ({ ...cluster, server: master }));
   return config;
 }
 

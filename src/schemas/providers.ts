@@ -21,6 +21,8 @@ export interface ProviderSettings {
   readonly meshProvider: string;
   /** What there is, by the name of `spec.provider`; a router says of itself what it can do. */
   readonly providers: ReadonlyMap<string, Capabilities>;
+  /** APIs of other products that may be used, by the names of `SERIN_PROVIDERS`; any, if not given. */
+  readonly apis?: readonly string[];
 }
 
 /** Divides traffic, and nothing more. */
@@ -33,6 +35,11 @@ const prefixes = ['gatewayapi:v1beta1', 'gatewayapi:v1'] as const;
 export function routerOf(canary: Canary, meshProvider: string): string {
   const provider = providerOf(canary, meshProvider);
   return prefixes.find((prefix) => provider.startsWith(prefix)) ?? provider;
+}
+
+/** The API of another product that a router writes to, by the name of `SERIN_PROVIDERS`; undefined for Kubernetes' own. */
+export function apiOf(router: string): string | undefined {
+  return router === 'kubernetes' ? undefined : router.split(':')[0];
 }
 
 /** What the router of a Canary can do for it, or undefined when there is no such router. */

@@ -1,6 +1,6 @@
 import type { Canary } from './canary.ts';
 import { analysisOf, providerOf } from './defaults.ts';
-import { capabilitiesOf, type Capabilities, type ProviderSettings } from './providers.ts';
+import { apiOf, capabilitiesOf, routerOf, type Capabilities, type ProviderSettings } from './providers.ts';
 import { isKnativeService, knativeServing } from './targets.ts';
 import type { Finding } from './validate.ts';
 
@@ -21,6 +21,8 @@ export function unsupported(canary: Canary, settings: ProviderSettings): Finding
     const message = `spec.provider: the provider ${provider} is not supported yet; use one of ${providersThat(() => true)}`;
     return [...kinds, { id: 'unsupported-provider', level: 'error', field: 'spec.provider', message }];
   }
+  const switchedOff = notEnabled(canary, settings);
+  if (switchedOff.length > 0) return [...kinds, ...switchedOff];
   const { match = [], mirror, sessionAffinity, iterations = 0 } = analysisOf(canary);
   const isTcp = provider === 'istio' && !can.match;
   const who = isTcp ? `${provider} with spec.service.appProtocol tcp` : `the provider ${provider}`;
@@ -56,6 +58,20 @@ export function unsupported(canary: Canary, settings: ProviderSettings): Finding
     );
   }
   return found;
+}
+
+/** What an installation was told to leave alone; it has no permission for it either. */
+function notEnabled(canary: Canary, { meshProvider, apis }: ProviderSettings): Finding[] {
+  const { autoscalerRef } = canary.spec;
+  const needed = [
+    { field: 'spec.provider', api: apiOf(routerOf(canary, meshProvider)) },
+    { field: 'spec.autoscalerRef', api: autoscalerRef?.kind === 'ScaledObject' ? 'keda' : undefined },
+  ];
+  return needed.flatMap(({ field, api }) => {
+    if (apis === undefined || api === undefined || apis.includes(api)) return [];
+    const message = `${field}: ${api} is not enabled in this installation; add it to SERIN_PROVIDERS (providers in the chart), or do without`;
+    return [{ id: 'not-enabled', level: 'error', field, message }];
+  });
 }
 
 /** Kinds of target that nobody here answers to: Flagger would take another version of Knative's for a plain Service. */

@@ -280,6 +280,17 @@ describe('refuses what this version or the provider cannot do, naming those that
   });
 
   it.each([
+    ['spec.provider', 'gatewayapi', by('gatewayapi:v1', { stepWeight: 10 })],
+    ['spec.autoscalerRef', 'keda', manifest({ autoscalerRef: { ...autoscalerRef, kind: 'ScaledObject' } })],
+  ])('and what this installation was told to leave alone: %s', (field, api, object) => {
+    expect(errors(object, { apis: ['istio', 'gatewayapi', 'keda'] })).toEqual([]);
+    const message =
+      `${field}: ${api} is not enabled in this installation; add it to SERIN_PROVIDERS (providers in the chart), ` +
+      'or do without';
+    expect(errors(object, { apis: ['istio'] })).toMatchObject([{ id: 'not-enabled', field, message }]);
+  });
+
+  it.each([
     ['A/B testing with Istio', by('istio', { iterations: 5, match })],
     ['a mirrored canary with Istio', by('istio', { stepWeight: 10, mirror: true })],
     ['A/B testing with the Gateway API', by('gatewayapi:v1', { iterations: 5, match })],

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { CanaryRef } from '../activities/contract.ts';
 import { configKey, configReferences } from '../schemas/config-references.ts';
+import { parseDuration } from '../schemas/duration.ts';
 import { targetKindOf } from '../schemas/targets.ts';
 import type { KubernetesObject, ManagedFields } from '../clients/kubernetes.ts';
 import { viewWishes, type ImageWishes } from './images.ts';
@@ -28,6 +29,9 @@ export interface CanaryView {
   readonly phase: string;
   /** Percent. */
   readonly canaryWeight: number;
+  /** When the status was written last, in milliseconds since the epoch; undefined if it was not. */
+  readonly transitionedAt?: number;
+  readonly intervalMs: number;
   readonly suspended: boolean;
   readonly images?: ImageWishes;
 }
@@ -55,6 +59,11 @@ export interface GeneratedView {
   readonly writtenAt: string;
 }
 
+function transition(time: string): { readonly transitionedAt?: number } {
+  const at = Date.parse(time);
+  return Number.isNaN(at) ? {} : { transitionedAt: at };
+}
+
 /** Reads a Canary without trusting it: one that cannot be understood must not stop the others. */
 export function viewCanary(object: KubernetesObject, ours: string): CanaryView {
   const spec = map(object.spec);
@@ -77,6 +86,8 @@ export function viewCanary(object: KubernetesObject, ours: string): CanaryView {
     ...(autoscaler === '' ? {} : { autoscaler }),
     phase: text(status.phase),
     canaryWeight: typeof status.canaryWeight === 'number' ? status.canaryWeight : 0,
+    ...transition(text(status.lastTransitionTime)),
+    intervalMs: parseDuration(text(map(spec.analysis ?? spec.canaryAnalysis).interval)) || 60_000,
     suspended: spec.suspend === true,
     ...(images ? { images } : {}),
   };

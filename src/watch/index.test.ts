@@ -5,6 +5,7 @@ import type { Kubernetes, KubernetesObject, Resource, WatchEvent } from '../clie
 import { failure } from '../errors.ts';
 import { createLog } from '../log.ts';
 import { createWatches, type Watches } from './index.ts';
+import { apiNames } from '../config.ts';
 
 let life: AbortController;
 let running: Promise<void>;
@@ -45,6 +46,7 @@ function start(kubernetes: Kubernetes, options: object = {}): Watches {
     mesh: kubernetes,
     namespace: '',
     configTracking: true,
+    apis: apiNames,
     fieldManager: 'serin',
     hint: (canary, hint) => hints.push(`${canary.namespace}/${canary.name} ← ${hint.source}`),
     log: createLog('error', () => undefined),
@@ -155,6 +157,26 @@ describe('watching a cluster', () => {
     start({ ...memory, list }, { configTracking: false });
     await listed();
     expect(configs()).toEqual([]);
+  });
+
+  it.each([
+    [[], []],
+    [['istio'], ['VirtualService', 'DestinationRule']],
+    [
+      ['gatewayapi', 'keda'],
+      ['HTTPRoute', 'ScaledObject'],
+    ],
+  ] as const)('of the APIs of others, watches %p and nothing else', async (apis, kinds) => {
+    const asked: Resource[] = [];
+    const memory = cluster([], canary('a'));
+    const list = (...[resource, namespace, query]: Parameters<Kubernetes['list']>) => {
+      asked.push(resource);
+      return memory.list(resource, namespace, query);
+    };
+    start({ ...memory, list }, { apis });
+    await listed();
+    const foreign = asked.filter(({ apiVersion }) => /istio|gateway|keda|knative/.test(apiVersion));
+    expect(foreign.map(({ kind }) => kind)).toEqual(kinds);
   });
 
   it('a repair of ours causes no hint, a change by hand and a deletion do', async () => {

@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client';
 import type { CanaryRef } from '../activities/contract.ts';
 import { resources, type Kubernetes, type KubernetesObject, type Resource } from '../clients/kubernetes.ts';
+import type { ApiName } from '../config.ts';
 import type { Log } from '../log.ts';
 import { pause } from '../pace.ts';
 import type { Readiness } from '../server.ts';
@@ -35,6 +36,8 @@ export interface WatchOptions {
   readonly fieldManager: string;
   /** ConfigMaps and Secrets that pods read are part of a revision: their metadata is watched. */
   readonly configTracking: boolean;
+  /** APIs of other products that are watched. */
+  readonly apis: readonly ApiName[];
   readonly hint: (canary: CanaryRef, hint: Hint) => void;
   /** Which images are to be polled may have changed. ImageTriggers are watched when somebody wants to know. */
   readonly imagesChanged?: () => void;
@@ -159,12 +162,17 @@ export function createWatches(options: WatchOptions): Watches {
     reflectOwned(kubernetes, resources.services, generated, generatedChange),
     reflectOwned(kubernetes, resources.horizontalPodAutoscalers, generated, generatedChange),
   ];
+  const ofApis = {
+    istio: () => [
+      reflectOwned(mesh, resources.virtualServices, generated, generatedChange),
+      reflectOwned(mesh, resources.destinationRules, generated, generatedChange),
+    ],
+    gatewayapi: () => [reflectOwned(mesh, resources.httpRoutes, generated, generatedChange)],
+    keda: () => [reflectOwned(kubernetes, resources.scaledObjects, generated, generatedChange)],
+    knative: () => [reflectOwned(kubernetes, resources.knativeServices, knative, knativeChange, 'Knative Service')],
+  } satisfies Record<ApiName, () => unknown>;
   const optional = [
-    reflectOwned(mesh, resources.virtualServices, generated, generatedChange),
-    reflectOwned(mesh, resources.destinationRules, generated, generatedChange),
-    reflectOwned(mesh, resources.httpRoutes, generated, generatedChange),
-    reflectOwned(kubernetes, resources.scaledObjects, generated, generatedChange),
-    reflectOwned(kubernetes, resources.knativeServices, knative, knativeChange, 'Knative Service'),
+    ...options.apis.flatMap((api): readonly Reflector<unknown>[] => ofApis[api]()),
     ...(options.configTracking ? [resources.configMaps, resources.secrets].map(reflectConfigs) : []),
   ];
   const imageTriggers = reflect(
@@ -173,7 +181,7 @@ export function createWatches(options: WatchOptions): Watches {
     (object) => object,
     () => options.imagesChanged?.(),
   );
-  if (options.imagesChanged) optional.push(imageTriggers as Reflector<unknown> as (typeof optional)[number]);
+  if (options.imagesChanged) optional.push(imageTriggers);
   const all: readonly Reflector<unknown>[] = [...required, ...optional];
   const views = () => canaries.values();
   canaryMeters(metrics, views, options.info);

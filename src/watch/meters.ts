@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Phase } from '../workflows/domain/observation.ts';
 import type { CanaryView } from './hints.ts';
 
 export interface ReflectorMeters {
@@ -50,8 +51,27 @@ export function hintMeters(registry: Registry): HintMeters {
   };
 }
 
+const phases: Readonly<Record<Exclude<Phase, ''>, true>> = {
+  Initializing: true,
+  Initialized: true,
+  Waiting: true,
+  Progressing: true,
+  WaitingPromotion: true,
+  Promoting: true,
+  Finalising: true,
+  Succeeded: true,
+  Failed: true,
+  Terminating: true,
+  Terminated: true,
+};
+
+/** A status can be written by anybody; the label has the phases there are. */
+function phaseOf(text: string): string {
+  return Object.hasOwn(phases, text) ? text : 'other';
+}
+
 /**
- * Flagger's gauges, read from `Canary.status` at every scrape, so that the series of a deleted Canary is gone with it.
+ * Flagger's gauges, and ours of the same kind, read from `Canary.status` at every scrape, so that the series of a deleted Canary is gone with it.
  * `name` and `workload` are names of the target, as in Flagger.
  */
 export function canaryMeters(
@@ -88,6 +108,37 @@ export function canaryMeters(
           { name: target, namespace: canary.namespace },
           phase === 'Progressing' ? 0 : phase === 'Failed' ? 2 : 1,
         );
+    },
+  });
+  new Gauge({
+    name: 'serin_canary_phase',
+    help: 'The phase that a Canary is in: 1, and no series for the others.',
+    labelNames: ['name', 'namespace', 'phase'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { canary, phase } of canaries()) if (phase !== '') this.set({ ...canary, phase: phaseOf(phase) }, 1);
+    },
+  });
+  new Gauge({
+    name: 'serin_canary_last_transition_timestamp_seconds',
+    help: 'When the status of a Canary was written last: at each change of phase, weight or failed checks.',
+    labelNames: ['name', 'namespace'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { canary, transitionedAt } of canaries())
+        if (transitionedAt !== undefined) this.set({ ...canary }, transitionedAt / 1000);
+    },
+  });
+  new Gauge({
+    name: 'serin_canary_interval_seconds',
+    help: 'The analysis interval of a Canary.',
+    labelNames: ['name', 'namespace'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { canary, intervalMs } of canaries()) this.set({ ...canary }, intervalMs / 1000);
     },
   });
   new Gauge({

@@ -79,7 +79,7 @@ describe('the system on a laptop', () => {
     expect(read('Dockerfile')).toMatch(new RegExp(`^FROM \\S+ AS ${build!.target}$`, 'm'));
   });
 
-  it.each(ours)('%s is given only variables that docs/operations.md explains', (_, { environment = {} }) => {
+  it.each(ours)('%s is given only variables that docs/reference/settings.md explains', (_, { environment = {} }) => {
     const known = documentedVariables();
     expect(Object.keys(environment).filter((name) => !known.has(name))).toEqual([]);
   });

@@ -62,7 +62,7 @@ describe('the install', () => {
     expect(image.split(':')[1]).toBe(version);
   });
 
-  it.each(deployments)('%s is given only variables that docs/operations.md explains', (name, { spec }) => {
+  it.each(deployments)('%s is given only variables that docs/reference/settings.md explains', (name, { spec }) => {
     const known = documentedVariables();
     const own = (spec.template.spec.containers[0].env ?? []).map((variable) => variable.name);
     const [config] = ofKind<{ data: object }>('ConfigMap');

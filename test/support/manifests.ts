@@ -21,9 +21,9 @@ export function install(): KubernetesObject[] {
   return files.flatMap((file) => objectsIn(`deploy/install/${file}`));
 }
 
-/** Environment variables that the tables of docs/operations.md explain. */
+/** Environment variables that the tables of docs/reference/settings.md explain. */
 export function documentedVariables(): ReadonlySet<string> {
-  const cells = read('docs/operations.md')
+  const cells = read('docs/reference/settings.md')
     .split('\n')
     .filter((line) => line.startsWith('| `'))
     .map((line) => line.split('|')[1]!);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
 import type { Deps } from '../../src/activities/deps.ts';
 import type { KubernetesObject } from '../../src/clients/kubernetes.ts';
-import type { Settings } from '../../src/config.ts';
+import { apiNames, type Settings } from '../../src/config.ts';
 import type { Canary } from '../../src/schemas/canary.ts';
 import type { MemoryKubernetes } from './memory-kubernetes.ts';
 
@@ -18,6 +18,7 @@ export const settings: Settings = {
   selectorLabels: ['app', 'name', 'app.kubernetes.io/name'],
   includeLabelPrefix: [''],
   configTracking: true,
+  apis: apiNames,
   noCrossNamespaceRefs: false,
   eventWebhook: '',
   clusterName: '',

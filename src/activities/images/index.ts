@@ -1,4 +1,4 @@
-import { Counter, Histogram, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { Kubernetes } from '../../clients/kubernetes.ts';
 import type { RegistryBinding } from '../../images/binding.ts';
 import { createRegistries, type Registries, type RegistryAccess, type Resolution } from '../../images/registry.ts';
@@ -8,6 +8,7 @@ import { createRecordEvent } from '../events.ts';
 import type { ImageActivities } from './contract.ts';
 import { conflictOf } from './hold.ts';
 import { createFollowers } from './followers.ts';
+import { imageMeters } from './meters.ts';
 import { accessFor, seek, type Asking } from './seek.ts';
 import { isSuspended, receiverOf, settingsOf, targetOf } from './world.ts';
 import { canaryNow, newsOf, write } from './write.ts';
@@ -119,24 +120,5 @@ export function createImageActivities(deps: ImageDeps): ImageActivities {
         meters?.missed.inc({ receiver: receiver.name });
       return result;
     },
-  };
-}
-
-function imageMeters(registry: Registry) {
-  const registers = [registry];
-  return {
-    resolve: new Histogram({
-      name: 'serin_resolve_seconds',
-      help: 'Time that a registry takes to say what a tag points to.',
-      labelNames: ['receiver'],
-      buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
-      registers,
-    }),
-    missed: new Counter({
-      name: 'serin_poll_found_missed_event_total',
-      help: 'Images that were applied because a look at the registry found them, and no event had told of them.',
-      labelNames: ['receiver'],
-      registers,
-    }),
   };
 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { closeServers, deadUrl, startServer, type FakeServer, type Reply } from '../../../test/support/fake-server.ts';
 import { memoryKubernetes, type MemoryKubernetes } from '../../../test/support/memory-kubernetes.ts';
 import { createHttp } from '../../clients/http.ts';
-import type { Settings } from '../../config.ts';
+import { apiNames, type Settings } from '../../config.ts';
 import { failure } from '../../errors.ts';
 import { parseCanary, type Canary } from '../../schemas/canary.ts';
 import {
@@ -43,6 +43,7 @@ const settings: Settings = {
   selectorLabels: ['app'],
   includeLabelPrefix: [],
   configTracking: true,
+  apis: apiNames,
   noCrossNamespaceRefs: false,
   eventWebhook: '',
   clusterName: '',
