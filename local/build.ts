@@ -26,6 +26,8 @@ export type Recipe =
       readonly module: string;
       readonly version: string;
       readonly package: string;
+      /** Flags of the linker, for programs that are told their version when they are built. */
+      readonly ldflags?: string;
       /** For a server that listens everywhere and has no setting for it: what to write instead in one of its files. */
       readonly edit?: { readonly file: string; readonly text: string; readonly by: string };
     }
@@ -74,6 +76,7 @@ async function follow(recipe: Recipe, output: string, job: Job): Promise<void> {
         '-mod=readonly',
         '-buildvcs=false',
         '-trimpath',
+        ...(recipe.ldflags ? ['-ldflags', recipe.ldflags] : []),
         '-o',
         output,
         recipe.package,

@@ -1,26 +1,32 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { crds } from '../src/schemas/crds.ts';
 
 /**
- * Writes the CRDs to `deploy/crds`: `node local/generate-crds.ts`. With `--check` it writes nothing, and exits with 1
+ * Writes the CRDs to `deploy/crds`, and for Helm into the chart: `node local/generate-crds.ts`. With `--check` it writes nothing, and exits with 1
  * when a file is not what the schemas say.
  */
 
-const folder = new URL('../deploy/crds/', import.meta.url);
+const folders = [
+  new URL('../deploy/crds/', import.meta.url),
+  new URL('../deploy/charts/serin/crds/', import.meta.url),
+] as const;
 
 /** The files, by name, as the schemas want them. */
 export const crdFiles: ReadonlyMap<string, string> = new Map(
   crds.map((crd) => [`${crd.metadata.name}.yaml`, toYaml(crd)]),
 );
 
-/** Names of files that are missing or differ from what the schemas say. */
+/** Paths of files that are missing or differ from what the schemas say. */
 export async function staleCrds(): Promise<readonly string[]> {
   const stale: string[] = [];
   for (const [name, text] of crdFiles) {
-    const found = await readFile(new URL(name, folder), 'utf8').catch(() => undefined);
-    if (found !== text) stale.push(name);
+    for (const path of folders.map((folder) => fileURLToPath(new URL(name, folder)))) {
+      const found = await readFile(path, 'utf8').catch(() => undefined);
+      if (found !== text) stale.push(path);
+    }
   }
   return stale;
 }
@@ -34,9 +40,9 @@ function toYaml(crd: object): string {
 async function main(args: readonly string[]): Promise<void> {
   const stale = await staleCrds();
   if (!args.includes('--check')) {
-    await mkdir(folder, { recursive: true });
-    for (const name of stale) await writeFile(new URL(name, folder), crdFiles.get(name)!);
-    console.log(`${fileURLToPath(folder)}: ${stale.length === 0 ? 'nothing to do' : `wrote ${stale.join(', ')}`}`);
+    for (const folder of folders) await mkdir(folder, { recursive: true });
+    for (const path of stale) await writeFile(path, crdFiles.get(basename(path))!);
+    console.log(stale.length === 0 ? 'nothing to do' : `wrote ${stale.join(', ')}`);
     return;
   }
   if (stale.length === 0) return;

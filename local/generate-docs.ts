@@ -2,7 +2,9 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { fieldsPage } from './reference/fields.ts';
 import { metricsPage } from './reference/metrics.ts';
+import { permissionsPage } from './reference/permissions.ts';
 import { settingsPage } from './reference/settings.ts';
+import { valuesPage } from './reference/values.ts';
 
 /**
  * Writes what the code says of itself to `docs/reference`: `node local/generate-docs.ts`. With `--check` it writes
@@ -16,6 +18,8 @@ export const pages: ReadonlyMap<string, () => string | Promise<string>> = new Ma
   ['settings.md', settingsPage],
   ['metrics.md', metricsPage],
   ['fields.md', fieldsPage],
+  ['permissions.md', permissionsPage],
+  ['../../deploy/charts/serin/README.md', valuesPage],
 ]);
 
 /** Names and texts of pages that are missing or differ from what the code says. */

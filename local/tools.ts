@@ -30,6 +30,15 @@ const crds = (env: string, module: string, version: string, file: string): Tool 
   recipe: { kind: 'go-file', module, version, file },
 });
 
+/** A definition of the Prometheus Operator. */
+const monitoring = (env: string, plural: string): Tool =>
+  crds(
+    env,
+    'github.com/prometheus-operator/prometheus-operator',
+    '0.85.0',
+    `example/prometheus-operator-crd/monitoring.coreos.com_${plural}.yaml`,
+  );
+
 /** Everything the stack can be asked to provide. Change a version here and the next set-up fetches it. */
 export const tools = {
   etcd: {
@@ -88,6 +97,34 @@ export const tools = {
       package: './cmd/versitygw',
     },
   },
+  helm: {
+    version: '3.19.2',
+    env: 'SERIN_HELM',
+    program: 'helm',
+    recipe: {
+      kind: 'go-module',
+      module: 'helm.sh/helm/v3',
+      version: '3.19.2',
+      package: './cmd/helm',
+      // Or it would take itself for one of Kubernetes 1.20.
+      ldflags: ['chartutil', 'lint/rules']
+        .flatMap((place) => {
+          const [major, minor] = kubernetesVersion.split('.');
+          return [
+            ['Major', major],
+            ['Minor', minor],
+          ].map(([part, value]) => `-X helm.sh/helm/v3/pkg/${place}.k8sVersion${part}=${value}`);
+        })
+        .join(' '),
+    },
+  },
+  // Comes with Prometheus: checks rules of alerts, and what they say about series that it is given.
+  promtool: {
+    version: 'debian',
+    env: 'SERIN_PROMTOOL',
+    program: 'promtool',
+    recipe: { kind: 'deb', package: 'prometheus', file: 'usr/bin/promtool' },
+  },
   // To move Canaries from it to Serin and back.
   flagger: {
     version: '1.43.0',
@@ -115,6 +152,9 @@ export const tools = {
     '2.18.3',
     'config/crd/bases/keda.sh_scaledobjects.yaml',
   ),
+  'pod-monitor-crd': monitoring('SERIN_POD_MONITOR_CRD', 'podmonitors'),
+  'service-monitor-crd': monitoring('SERIN_SERVICE_MONITOR_CRD', 'servicemonitors'),
+  'prometheus-rule-crd': monitoring('SERIN_PROMETHEUS_RULE_CRD', 'prometheusrules'),
   'knative-crds': crds('SERIN_KNATIVE_CRDS', 'knative.dev/serving', '0.51.0', 'config/core/300-resources/service.yaml'),
   'knative-revision-crds': crds(
     'SERIN_KNATIVE_REVISION_CRDS',

@@ -15,9 +15,11 @@ export function objectsIn(path: string): KubernetesObject[] {
   });
 }
 
-/** Everything `kubectl apply -f deploy/install` applies, in its order. */
+/** Everything `kubectl apply -k deploy/install` applies; the namespace first. */
 export function install(): KubernetesObject[] {
-  const files = readdirSync(new URL('../../deploy/install', import.meta.url)).sort();
+  const files = readdirSync(new URL('../../deploy/install', import.meta.url))
+    .filter((file) => file !== 'kustomization.yaml')
+    .sort();
   return files.flatMap((file) => objectsIn(`deploy/install/${file}`));
 }
 

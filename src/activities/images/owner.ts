@@ -97,7 +97,7 @@ async function tell(kubernetes: Kubernetes, nudge: Nudge, push: ImagePush): Prom
     return undefined;
   } catch (error) {
     if (failureType(error) === 'NotFound') return 'it does not exist';
-    if (failureType(error) === 'Unauthorized') return 'the worker may not patch it; see serin-worker-gitops';
+    if (failureType(error) === 'Unauthorized') return 'the worker may not patch it; see gitops.enabled of the chart';
     throw error;
   }
 }
