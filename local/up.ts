@@ -26,7 +26,8 @@ try {
   console.log(`
 ready after ${((Date.now() - since) / 1000).toFixed(1)} s; Ctrl-C ends it
 
-  export KUBECONFIG=${stack.kubeconfig || '(none)'}
+  export KUBECONFIG=${stack.kubeconfig || '(none)'} TEMPORAL_ADDRESS=${stack.temporal || '(none)'} SERIN_METRICS_SERVER=${stack.prometheus || '(none)'}
+
   Temporal     ${stack.temporal || '(none)'}   ${stack.temporalUi}
   Prometheus   ${stack.prometheus || '(none)'}
   registry     ${stack.registry || '(none)'}
