@@ -9,6 +9,8 @@ import { asksForVersion, tellSettings, version, versionLine } from './start.ts';
 import { createPolls } from './polls.ts';
 import { healthHandler, listen } from './server.ts';
 import { connectTemporal, type TemporalStarter } from './temporal.ts';
+import { createTracing, inTrace } from './tracing.ts';
+import { traceHeader } from './workflows/trace-context.ts';
 import { networks } from './triggers/caller.ts';
 import { dispatcher } from './triggers/dispatch.ts';
 import { loadReceivers, type Receiver } from './triggers/receivers.ts';
@@ -57,13 +59,22 @@ export async function startStarter(
 ): Promise<Starter> {
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
+  const tracing = await createTracing('serin-starter', version);
   const { fieldManager, host } = config;
   const { kubernetes, mesh } = connectClusters(config, fieldManager);
   const receivers = config.receivers ? await loadReceivers(config.receivers) : [];
   const trustedProxies = trusted(config.trustedProxies);
 
   const queue = createHintQueue({
-    send: (canary, hint) => temporal.hint(canary, hint),
+    send: (canary, hint, trace) =>
+      tracing.span(
+        'hint',
+        {
+          ...{ kind: 'producer', parent: trace },
+          attributes: { 'serin.canary': `${canary.namespace}/${canary.name}`, 'serin.source': hint.source },
+        },
+        () => temporal.hint(canary, hint),
+      ),
     log,
     meters: hintMeters(metrics),
     perSecond: config.hintsPerSecond,
@@ -75,7 +86,7 @@ export async function startStarter(
     fieldManager,
     configTracking: config.configTracking,
     apis: config.apis,
-    hint: (canary, hint) => queue.push(canary, hint),
+    hint: (canary, hint, trace) => queue.push(canary, hint, trace),
     // Without receivers no registry is known that could be asked.
     ...(receivers.length > 0 ? { imagesChanged: () => polls.wake() } : {}),
     log,
@@ -101,12 +112,25 @@ export async function startStarter(
     };
   };
   const health = await listen(healthHandler({ ready, metrics }), { host, port: config.healthPort ?? config.port });
-  const start: TemporalStarter['push'] = (...push) => temporal.push(...push);
+  // Within the trace of the caller, if it names one; only what was authenticated gets this far.
+  const start: TemporalStarter['push'] = (push, id, options) =>
+    tracing.span(
+      'push',
+      {
+        kind: 'consumer',
+        attributes: { 'serin.receiver': push.receiver, 'serin.image': `${push.host}/${push.repository}:${push.tag}` },
+      },
+      () => temporal.push(push, id, options),
+    );
+  const answer = dispatcher({
+    ...{ receivers, start, log, metrics, trustedProxies },
+    perSecondAndCaller: config.callsPerCaller,
+  });
   const hooks = receivers.length
-    ? await listen(
-        dispatcher({ receivers, start, log, metrics, trustedProxies, perSecondAndCaller: config.callsPerCaller }),
-        { host, port: config.hooksPort },
-      )
+    ? await listen((request, response) => inTrace(request.headers[traceHeader], () => answer(request, response)), {
+        host,
+        port: config.hooksPort,
+      })
     : undefined;
 
   const watching = new AbortController();
@@ -138,6 +162,7 @@ export async function startStarter(
       await sent;
       await health.close();
       await temporal.close();
+      await tracing.close();
       log.info('starter has stopped');
     },
   };

@@ -4,12 +4,16 @@ import {
   ScheduleAlreadyRunning,
   ScheduleNotFoundError,
   WorkflowExecutionAlreadyStartedError,
+  type WorkflowClientInterceptor,
 } from '@temporalio/client';
+import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { ReadHistory } from './activities/archive.ts';
 import type { CanaryRef } from './activities/contract.ts';
 import { messageOf, messageWithCause } from './errors.ts';
 import type { PollSchedules, PollTiming } from './polls.ts';
+import { currentTrace } from './tracing.ts';
+import { traceHeader } from './workflows/trace-context.ts';
 import type { imagePush, ImagePush, ImagePushOptions } from './workflows/image-push.ts';
 import { hintSignal, releaseId, type Hint } from './workflows/messages.ts';
 
@@ -33,7 +37,7 @@ export interface TemporalStarter {
 export function connectTemporal(taskQueue: string): TemporalStarter {
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
   const connection = Connection.lazy(connectionOptions);
-  const client = new Client({ connection, namespace });
+  const client = new Client({ connection, namespace, interceptors: { workflow: [tracingInterceptor] } });
   const within = <T>(ms: number, work: () => Promise<T>) => client.withDeadline(Date.now() + ms, work);
 
   return {
@@ -85,6 +89,17 @@ export function connectTemporal(taskQueue: string): TemporalStarter {
       await connection.close();
     },
   };
+}
+
+/** What is started or told goes on in the trace of whoever does it. */
+const tracingInterceptor: WorkflowClientInterceptor = {
+  startWithDetails: (input, next) => next({ ...input, headers: { ...input.headers, ...traceHeaders() } }),
+  signalWithStart: (input, next) => next({ ...input, headers: { ...input.headers, ...traceHeaders() } }),
+};
+
+function traceHeaders(): Record<string, Payload> {
+  const trace = currentTrace();
+  return trace ? { [traceHeader]: defaultPayloadConverter.toPayload(trace) } : {};
 }
 
 type Within = <T>(ms: number, work: () => Promise<T>) => Promise<T>;

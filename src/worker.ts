@@ -2,7 +2,14 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { NativeConnection, Runtime, Worker, type LogEntry, type WorkerOptions } from '@temporalio/worker';
+import {
+  NativeConnection,
+  Runtime,
+  Worker,
+  type InjectedSinks,
+  type LogEntry,
+  type WorkerOptions,
+} from '@temporalio/worker';
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import { loadIssuers } from './activities/actors.ts';
 import { createActivities } from './activities/index.ts';
@@ -21,7 +28,11 @@ import { historiesOf } from './temporal.ts';
 import { createLog, type Log } from './log.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { healthHandler, listen, untilComplete } from './server.ts';
-import { asksForVersion, tellSettings, versionLine } from './start.ts';
+import { observed } from './activities/observed.ts';
+import { asksForVersion, tellSettings, version, versionLine } from './start.ts';
+import { createTracing, currentTrace, type Tracing } from './tracing.ts';
+import { workflowSources } from './workflow-sources.ts';
+import type { TracingSinks } from './workflows/tracing.ts';
 import { loadReceivers } from './triggers/receivers.ts';
 
 async function main(): Promise<void> {
@@ -35,7 +46,9 @@ async function main(): Promise<void> {
 
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
-  const { undelivered, unkept } = workerMeters(metrics);
+  const meters = workerMeters(metrics);
+  const { undelivered, unkept, polling: isPolling } = meters;
+  const tracing = await createTracing('serin-worker', version);
   const counted =
     (archive: Archive): Archive =>
     (canary, run) =>
@@ -68,13 +81,16 @@ async function main(): Promise<void> {
       const found = await problems(connection, namespace, definitions);
       if (found.length > 0) throw new Error(found.join('; '));
     });
+    const workflow = workflowCode(settings.workflowBundle);
     const worker = await Worker.create({
       connection,
       namespace,
       taskQueue: settings.taskQueue,
       identity: `worker/${process.pid}`,
-      ...workflowCode(settings.workflowBundle),
+      ...workflow,
+      interceptors: { ...workflow.interceptors, activity: [observed(tracing, meters)] },
       ...versioning,
+      sinks: sinksOf(tracing),
       activities: {
         ...createActivities(deps, log, {
           meters: releaseMeters(metrics),
@@ -89,15 +105,18 @@ async function main(): Promise<void> {
           globalNotifier: globalNotifier(settings),
           undelivered: (kind) => undelivered.inc({ kind }),
         }),
-        ...createImageActivities({ ...deps, receivers, metrics }),
+        ...createImageActivities({ ...deps, log, receivers, metrics, trace: currentTrace }),
       },
       ...tuning(settings),
     });
     polling = true;
+    isPolling.set(1);
     // Resolves once SIGTERM has drained what was in progress; `process.exit` would cut it.
     await worker.run();
   } finally {
     polling = false;
+    isPolling.set(0);
+    await tracing.close();
     await health.close();
     await connection?.close();
     log.info('worker stopped');
@@ -142,11 +161,17 @@ function tuning(settings: ProcessSettings): Partial<WorkerOptions> {
 }
 
 /** The bundle that the build made, or, when running from source, the workflows themselves, bundled at start. */
-function workflowCode(named: string): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+function workflowCode(named: string): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | 'interceptors'> {
   const built = named || fileURLToPath(new URL('./workflow-bundle.js', import.meta.url));
   if (named && !existsSync(named)) throw new Error(`SERIN_WORKFLOW_BUNDLE is "${named}", and there is no such file`);
   if (existsSync(built)) return { workflowBundle: { codePath: built } };
-  return { workflowsPath: fileURLToPath(new URL('./workflows/index.ts', import.meta.url)) };
+  const { workflowsPath, workflowInterceptorModules } = workflowSources();
+  return { workflowsPath, interceptors: { workflowModules: [...workflowInterceptorModules] } };
+}
+
+/** Spans of workflows, on their way out. */
+function sinksOf(tracing: Tracing): InjectedSinks<TracingSinks> {
+  return { tracing: { ran: { fn: (_, span) => tracing.record(span), callDuringReplay: false } } };
 }
 
 /**

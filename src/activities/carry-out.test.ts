@@ -16,6 +16,7 @@ const logged: object[] = [];
 function carryOut(kubernetes: MemoryKubernetes) {
   const deps = testDeps(kubernetes);
   const perform = createCarryOut(deps, createParts(deps), {
+    info: () => undefined,
     warn: (message, fields) => logged.push({ message, ...fields }),
   });
   return (plan: Plan, key = 'run-1/7') => perform(ref, plan, key);
@@ -65,7 +66,7 @@ describe('carrying out a plan', () => {
     const entered: string[] = [];
     const deps = testDeps(kubernetes);
     const meters = { ...noMeters, entered: (_: unknown, from: string, to: string) => entered.push(`${from} ${to}`) };
-    const perform = createCarryOut(deps, createParts(deps), { warn: () => undefined }, meters);
+    const perform = createCarryOut(deps, createParts(deps), { info: () => undefined, warn: () => undefined }, meters);
     const finish = plan('finish', { do: 'write-status', status: { phase: 'Succeeded' } });
     await perform(ref, finish, 'run-1/7');
     await perform(ref, finish, 'run-1/7');

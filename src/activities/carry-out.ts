@@ -1,6 +1,6 @@
 import { resources, type KubernetesObject } from '../clients/kubernetes.ts';
 import { failure, failureType, messageOf } from '../errors.ts';
-import { canaryField } from '../log.ts';
+import { canaryField, type Log } from '../log.ts';
 import { parseCanary, type Canary } from '../schemas/canary.ts';
 import { validate } from '../schemas/validate.ts';
 import type { Phase, Traffic } from '../workflows/domain/observation.ts';
@@ -11,7 +11,6 @@ import type { Deps } from './deps.ts';
 import { createRecordEvent } from './events.ts';
 import { createSetFinalizer } from './finalizer.ts';
 import { noMeters, type ReleaseMeters } from './meters.ts';
-import type { NotifyOptions } from './notify.ts';
 import type { Parts } from './parts.ts';
 import { rivalRemark } from './rival.ts';
 import { providers } from './routers/index.ts';
@@ -28,11 +27,11 @@ export type CarryOut = (ref: CanaryRef, plan: Plan, key: string) => Promise<Plan
 export function createCarryOut(
   { kubernetes, settings }: Pick<Deps, 'kubernetes' | 'settings'>,
   parts: Parts,
-  log: NotifyOptions['log'],
+  log: Pick<Log, 'info' | 'warn'>,
   meters: ReleaseMeters = noMeters,
 ): CarryOut {
   const writeStatus = createWriteStatus(kubernetes);
-  const record = createRecordEvent(kubernetes);
+  const record = createRecordEvent(kubernetes, log);
   const setFinalizer = createSetFinalizer(kubernetes);
 
   return async (ref, plan, key) => {

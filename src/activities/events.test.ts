@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Loose } from '../../test/support/shop.ts';
+import type { Log } from '../log.ts';
 import { memoryKubernetes, type MemoryKubernetes } from '../../test/support/memory-kubernetes.ts';
 import type { KubernetesObject } from '../clients/kubernetes.ts';
 import { createRecordEvent } from './events.ts';
@@ -11,9 +12,9 @@ const canary: KubernetesObject = {
 };
 const event = { type: 'Warning', message: 'Halt shop.prod advancement', scope: 'release-1' } as const;
 
-function recorder(kubernetes: MemoryKubernetes) {
+function recorder(kubernetes: MemoryKubernetes, log?: Pick<Log, 'info'>) {
   let second = 0;
-  return createRecordEvent(kubernetes, () => new Date(Date.UTC(2026, 0, 1, 0, 0, second++)));
+  return createRecordEvent(kubernetes, log, () => new Date(Date.UTC(2026, 0, 1, 0, 0, second++)));
 }
 
 const events = (kubernetes: MemoryKubernetes) =>
@@ -89,5 +90,12 @@ describe('an event', () => {
     const [{ message }] = events(kubernetes);
     expect(message).toMatch(/^ü+…$/);
     expect(Buffer.byteLength(message)).toBeLessThanOrEqual(1024);
+  });
+
+  it('is a line of the log each time that it is told, and not when a telling is tried again', async () => {
+    const lines: unknown[] = [];
+    const record = recorder(memoryKubernetes(), { info: (...line) => lines.push(line) });
+    for (const occurrence of ['1', '1', '2']) await record(canary, event, occurrence);
+    expect(lines).toEqual(Array(2).fill(['Halt shop.prod advancement', { canary: 'shop.prod', event: 'Warning' }]));
   });
 });

@@ -1,4 +1,5 @@
 import { resources, type Kubernetes, type KubernetesObject } from '../clients/kubernetes.ts';
+import { canaryField, type Log } from '../log.ts';
 import type { EventRecord } from '../workflows/domain/plan.ts';
 import { during, retryOnConflict } from './attempts.ts';
 import { sha256 } from './revision.ts';
@@ -25,8 +26,15 @@ export type RecordEvent = (canary: KubernetesObject, event: EventRecord, occurre
  *
  * @see engine spec 1 and Q57
  */
-export function createRecordEvent(kubernetes: Kubernetes, now: () => Date = () => new Date()): RecordEvent {
+export function createRecordEvent(
+  kubernetes: Kubernetes,
+  log?: Pick<Log, 'info'>,
+  now: () => Date = () => new Date(),
+): RecordEvent {
   return async (canary, event, occurrence) => {
+    // As in Flagger, whose logs people search for the texts of its events.
+    const told = () =>
+      log?.info(event.message, { canary: canaryField({ namespace, name: canaryName }), event: event.type });
     const { namespace = '', name: canaryName } = canary.metadata;
     const hash = sha256([event.scope, event.type, event.message].join('\n')).slice(0, 16);
     const name = `${canaryName.slice(0, longestPrefix)}.${hash}`;
@@ -38,6 +46,7 @@ export function createRecordEvent(kubernetes: Kubernetes, now: () => Date = () =
         const stored = await kubernetes.get(resources.events, namespace, name);
         if (!stored) {
           await kubernetes.create(resources.events, newEvent(canary, name, event, occurrence, at));
+          told();
           return;
         }
         if (occurrence === undefined || stored.metadata.annotations?.[occurrenceKey] === occurrence) return;
@@ -47,6 +56,7 @@ export function createRecordEvent(kubernetes: Kubernetes, now: () => Date = () =
           count: (typeof stored.count === 'number' ? stored.count : 1) + 1,
           lastTimestamp: at,
         });
+        told();
       }),
     );
   };

@@ -5,7 +5,7 @@ import { verbs } from '../workflows/domain/plan.ts';
 import { createActivities } from './index.ts';
 
 const ref = { namespace: 'prod', name: 'shop' };
-const log = { warn: () => undefined };
+const log = { info: () => undefined, warn: () => undefined };
 const activities = (...objects: object[]) =>
   createActivities(testDeps(memoryKubernetes(...objects)), log, { inCall: (work) => work({ key: 'run-1/1' }) });
 

@@ -9,6 +9,7 @@ import type { Activities } from './contract.ts';
 import type { Deps } from './deps.ts';
 import { createObserve } from './look.ts';
 import { createMetricsProvidersError, createReadMetrics, metricChecks } from './metrics/checks.ts';
+import type { Log } from '../log.ts';
 import { noMeters, type ReleaseMeters } from './meters.ts';
 import { createNotify, type NotifyOptions } from './notify.ts';
 import { createParts } from './parts.ts';
@@ -28,7 +29,7 @@ export interface ActivityOptions extends Omit<NotifyOptions, 'log'> {
 /** Everything the worker registers for releases. */
 export function createActivities(
   deps: Deps,
-  log: NotifyOptions['log'],
+  log: Pick<Log, 'info' | 'warn'>,
   { inCall = inActivity, meters = noMeters, issuers = [], archive, ...options }: ActivityOptions = {},
 ): Activities {
   const parts = createParts(deps);

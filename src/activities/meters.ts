@@ -48,6 +48,13 @@ export function releaseMeters(registry: Registry): ReleaseMeters {
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers,
   });
+  const readings = new Counter({
+    name: 'serin_check_readings_total',
+    help: 'What came of asking for metrics: value, no-values, unavailable (no answer could be had) or unusable (the check is wrong).',
+    labelNames: ['outcome'],
+    registers,
+  });
+  for (const outcome of ['value', 'no-values', 'unavailable', 'unusable']) readings.inc({ outcome }, 0);
   const analysis = new Gauge({
     name: 'flagger_canary_metric_analysis',
     help: 'Last canary analysis result per metric.',
@@ -69,12 +76,13 @@ export function releaseMeters(registry: Registry): ReleaseMeters {
       // A release whose target went back to the promoted revision is over as well, and is no success.
       if (to === 'Succeeded' && (from === 'Promoting' || from === 'Finalising')) successes.inc(labels);
     },
-    analysed(canary, seconds, readings) {
+    analysed(canary, seconds, found) {
       const labels = labelsOf(canary);
       duration.observe(labels, seconds);
       const key = keyOf(canary.metadata);
       const known = read.get(key) ?? { target: labels.name, metrics: new Set() };
-      for (const reading of readings) {
+      for (const reading of found) {
+        readings.inc({ outcome: 'value' in reading ? 'value' : reading.failure });
         if (!('value' in reading)) continue;
         analysis.set({ ...labels, metric: reading.name }, reading.value);
         known.metrics.add(reading.name);
@@ -89,10 +97,48 @@ export function releaseMeters(registry: Registry): ReleaseMeters {
   };
 }
 
-/** What goes wrong around releases, and holds none of them up. */
-export function workerMeters(registry: Registry): { readonly undelivered: Counter<'kind'>; readonly unkept: Counter } {
+/** What every activity is measured by. */
+export interface ActivityMeters {
+  readonly waited: Histogram<'activity'>;
+  readonly took: Histogram<'activity'>;
+  readonly failed: Counter<'activity' | 'failure'>;
+}
+
+export interface WorkerMeters extends ActivityMeters {
+  readonly undelivered: Counter<'kind'>;
+  readonly unkept: Counter;
+  readonly polling: Gauge;
+}
+
+/** What a worker does, and what goes wrong around releases and holds none of them up. */
+export function workerMeters(registry: Registry): WorkerMeters {
   const registers = [registry];
   return {
+    polling: new Gauge({
+      name: 'serin_worker_polling',
+      help: 'Whether this worker asks Temporal for work: 1, or 0 while it waits for something.',
+      registers,
+    }),
+    waited: new Histogram({
+      name: 'serin_activity_wait_seconds',
+      help: 'Time that steps of releases and pushes waited for a worker.',
+      labelNames: ['activity'],
+      buckets: [0.05, 0.25, 1, 5, 15, 60, 300],
+      registers,
+    }),
+    took: new Histogram({
+      name: 'serin_activity_seconds',
+      help: 'Time that steps took, each attempt by itself.',
+      labelNames: ['activity'],
+      buckets: [0.05, 0.25, 1, 5, 15, 60, 300],
+      registers,
+    }),
+    failed: new Counter({
+      name: 'serin_activity_failures_total',
+      help: 'Attempts of steps that failed; most are tried again.',
+      labelNames: ['activity', 'failure'],
+      registers,
+    }),
     undelivered: new Counter({
       name: 'serin_notices_undelivered_total',
       help: 'Alerts and event webhooks that could not be delivered.',

@@ -13,6 +13,12 @@ export const imageConflicts = 'serin.dev/image-conflicts';
 export const pendingImages = 'serin.dev/pending-images';
 /** Who made the change: written with an image whose registry names somebody; pipelines and people may write it too. */
 export const authorAnnotation = 'serin.dev/author';
+
+/**
+ * Annotation of a target: the trace of the push that its newest image came with, written with that image. A release that it
+ * starts goes on with the trace.
+ */
+export const traceAnnotation = 'serin.dev/traceparent';
 /** On a pod template: digests of tags that are written without them. Not ours by prefix, so that it makes a revision. */
 export const templateDigests = 'image.serin.dev/digests';
 

@@ -7,6 +7,7 @@ import {
   lastImageEvent,
   memoryOf,
   templateDigests,
+  traceAnnotation,
   type ImageMemory,
 } from './memory.ts';
 import { imageText, podWith, slotKey, templateOf, type ImageSlot } from './pods.ts';
@@ -20,6 +21,7 @@ export type Judged = ReadonlyMap<string, { readonly policy: ContainerPolicy; rea
  * all images ever updated here, since what an apply leaves out is taken for given up.
  *
  * @param at when it is written, RFC 3339
+ * @param trace what the writing is part of, as a header has it
  */
 export function patchOf(
   target: KubernetesObject,
@@ -27,6 +29,7 @@ export function patchOf(
   settings: ImageSettings,
   push: ImagePush,
   at: string,
+  trace?: string,
 ): KubernetesObject | undefined {
   const memory = memoryOf(target);
   const kept = [...judged].flatMap(([key, { policy, judgment }]) =>
@@ -65,6 +68,7 @@ export function patchOf(
     ...applied(target, {
       ...eventAnnotation(target, wrote ? push : undefined),
       ...authorship(target, push.actor, wrote),
+      ...traced(target, trace, wrote),
       ...remembered,
     }),
     spec: {
@@ -88,6 +92,7 @@ export function memoryPatch(
     ...applied(target, {
       ...eventAnnotation(target, undefined),
       ...authorship(target, undefined, false),
+      ...traced(target, undefined, false),
       ...annotationsOf(memory),
     }),
     spec: {
@@ -123,6 +128,12 @@ function eventAnnotation(target: KubernetesObject, push: ImagePush | undefined):
 function authorship(target: KubernetesObject, actor: string | undefined, wrote: boolean): Record<string, string> {
   const author = wrote ? actor : target.metadata.annotations?.[authorAnnotation];
   return author ? { [authorAnnotation]: author } : {};
+}
+
+/** The trace of the push, for the release that it starts. */
+function traced(target: KubernetesObject, trace: string | undefined, wrote: boolean): Record<string, string> {
+  const kept = wrote ? trace : target.metadata.annotations?.[traceAnnotation];
+  return kept ? { [traceAnnotation]: kept } : {};
 }
 
 /** How a push is named in `serin.dev/last-image-event`. */

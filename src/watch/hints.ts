@@ -4,6 +4,7 @@ import { configKey, configReferences } from '../schemas/config-references.ts';
 import { parseDuration } from '../schemas/duration.ts';
 import { targetKindOf } from '../schemas/targets.ts';
 import type { KubernetesObject, ManagedFields } from '../clients/kubernetes.ts';
+import { traceAnnotation } from '../images/memory.ts';
 import { viewWishes, type ImageWishes } from './images.ts';
 
 /*
@@ -47,6 +48,8 @@ export interface WorkloadView {
   /** Reason of the `Progressing` condition, where it says that a rollout is over, one way or the other; else ''. */
   readonly progressing: string;
   readonly deleting: boolean;
+  /** The trace that its template came with, as a header has it; '' for none. */
+  readonly trace: string;
 }
 
 /** What is kept of an object that Serin generates or copies. */
@@ -121,6 +124,7 @@ export function viewDeployment(object: KubernetesObject): WorkloadView {
     parked: replicas === 0,
     progressing: endsOfRollouts.has(reason) ? reason : '',
     deleting: metadata.deletionTimestamp !== undefined,
+    trace: metadata.annotations?.[traceAnnotation] ?? '',
   };
 }
 
@@ -141,6 +145,7 @@ export function viewDaemonSet(object: KubernetesObject): WorkloadView {
     parked: desired === 0,
     progressing: '',
     deleting: metadata.deletionTimestamp !== undefined,
+    trace: metadata.annotations?.[traceAnnotation] ?? '',
   };
 }
 

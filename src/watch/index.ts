@@ -38,7 +38,8 @@ export interface WatchOptions {
   readonly configTracking: boolean;
   /** APIs of other products that are watched. */
   readonly apis: readonly ApiName[];
-  readonly hint: (canary: CanaryRef, hint: Hint) => void;
+  /** @param trace of what made the change, as a header has it */
+  readonly hint: (canary: CanaryRef, hint: Hint, trace?: string) => void;
   /** Which images are to be polled may have changed. ImageTriggers are watched when somebody wants to know. */
   readonly imagesChanged?: () => void;
   readonly log: Log;
@@ -73,10 +74,10 @@ export function createWatches(options: WatchOptions): Watches {
   const meters = reflectorMeters(metrics);
   let started = false;
 
-  const hintOne = (canary: CanaryRef, kind: string, name: string, version: string, gone = false) => {
+  const hintOne = (canary: CanaryRef, kind: string, name: string, version: string, gone = false, trace?: string) => {
     // Before the start everything is still to be hinted, except what is gone by then.
     if (started || gone)
-      options.hint(canary, { source: `watch/${kind.toLowerCase()}`, eventId: `${kind}/${name}@${version}` });
+      options.hint(canary, { source: `watch/${kind.toLowerCase()}`, eventId: `${kind}/${name}@${version}` }, trace);
   };
 
   const reflect = <T>(
@@ -106,9 +107,12 @@ export function createWatches(options: WatchOptions): Watches {
     reflect(kubernetes, resource, view, ({ key, before, after, resourceVersion }) => {
       const [space = '', name = ''] = key.split('/');
       readers.set(`${resource.kind}/${key}`, space, after?.configs ?? []);
-      if (workloadChange(before, after) === undefined) return;
+      const change = workloadChange(before, after);
+      if (change === undefined) return;
+      // Only a new template is what the push made; what becomes of its pods later is a matter of the release itself.
+      const trace = change === 'template' ? after?.trace : undefined;
       for (const canary of ownership.canariesOf(resource.kind, space, name))
-        hintOne(canary, resource.kind, name, resourceVersion);
+        hintOne(canary, resource.kind, name, resourceVersion, false, trace || undefined);
     });
 
   /** What they hold is not asked for: a look compares it. Of the copies of primaries no target speaks. */

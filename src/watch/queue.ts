@@ -9,7 +9,7 @@ import type { HintMeters } from './meters.ts';
 /** Hints on their way to Temporal: at most one waits for each Canary, and none is given up. */
 export interface HintQueue {
   /** A newer hint takes the place of one that waits: both only say "look". */
-  push(canary: CanaryRef, hint: Hint): void;
+  push(canary: CanaryRef, hint: Hint, trace?: string): void;
   /** Canaries with a hint that Temporal has not accepted yet. */
   readonly waiting: number;
   /** Sends until `signal` aborts. */
@@ -20,7 +20,7 @@ export interface HintQueue {
 
 export interface HintQueueOptions {
   /** Resolves once Temporal has the hint. */
-  readonly send: (canary: CanaryRef, hint: Hint) => Promise<void>;
+  readonly send: (canary: CanaryRef, hint: Hint, trace?: string) => Promise<void>;
   readonly log: Log;
   readonly meters?: HintMeters;
   readonly perSecond?: number;
@@ -32,6 +32,8 @@ export interface HintQueueOptions {
 interface Entry {
   readonly canary: CanaryRef;
   hint: Hint;
+  /** Of what made the change, as a header has it. */
+  trace?: string;
   failures: number;
   /** Not to be sent before, in milliseconds since the epoch. */
   notBefore: number;
@@ -44,11 +46,11 @@ export function createHintQueue(options: HintQueueOptions): HintQueue {
   const bucket = tokenBucket(perSecond, Math.max(1, Math.ceil(perSecond / 10)));
   let wake: () => void = () => undefined;
 
-  function push(canary: CanaryRef, hint: Hint): void {
+  function push(canary: CanaryRef, hint: Hint, trace?: string): void {
     const key = `${canary.namespace}/${canary.name}`;
     const entry = waiting.get(key);
-    if (entry) entry.hint = hint;
-    else waiting.set(key, { canary, hint, failures: 0, notBefore: 0 });
+    if (entry) Object.assign(entry, { hint, trace: trace ?? entry.trace });
+    else waiting.set(key, { canary, hint, trace, failures: 0, notBefore: 0 });
     wake();
   }
 
@@ -87,7 +89,7 @@ export function createHintQueue(options: HintQueueOptions): HintQueue {
 
   async function deliver(key: string, entry: Entry): Promise<void> {
     try {
-      await send(entry.canary, entry.hint);
+      await send(entry.canary, entry.hint, entry.trace);
       options.meters?.sent.inc({ source: entry.hint.source });
       log.debug('hint sent', { canary: canaryField(entry.canary), ...entry.hint });
       // Temporal is back: whatever waits for it need not wait longer.
@@ -101,9 +103,11 @@ export function createHintQueue(options: HintQueueOptions): HintQueue {
         failures,
         error: messageOf(error),
       });
-      const hint = waiting.get(key)?.hint ?? entry.hint;
+      const newer = waiting.get(key);
+      const hint = newer?.hint ?? entry.hint;
+      const trace = newer?.trace ?? entry.trace;
       const notBefore = Date.now() + backoffMs(failures, minBackoffMs, maxBackoffMs);
-      waiting.set(key, { canary: entry.canary, hint, failures, notBefore });
+      waiting.set(key, { canary: entry.canary, hint, trace, failures, notBefore });
     } finally {
       sending.delete(key);
       wake();

@@ -9,7 +9,9 @@ import { resources, type KubernetesObject } from '../../src/clients/kubernetes.t
 import { capabilityToken } from '../../src/triggers/credentials/capability.ts';
 import type { imagePush, ImagePushResult } from '../../src/workflows/image-push.ts';
 import type { imagePoll } from '../../src/workflows/image-poll.ts';
+import { formatTrace, traceHeader } from '../../src/workflows/trace-context.ts';
 import { eventually, openCluster, openStack, type TestCluster } from '../support/cluster.ts';
+import { collectedSpans, tracesIn, type CollectedSpan } from '../support/collector.ts';
 
 /**
  * From pushes to a real registry to pod templates, with senders that are early, late, twice, wrong about the order, or
@@ -368,5 +370,71 @@ describe('a starter that dies', () => {
     await shop.runs('1.4.2', digest);
     expect(outcomesOf(await decided(shop, 1, 'harbor'))).toEqual(['written']);
     expect(await shop.writes()).toBe(1);
+  });
+});
+
+describe('a trace', () => {
+  const caller = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', sampled: true };
+
+  it('goes from the pipeline that pushed, over starter and worker, to the end of the release', async () => {
+    const shop = await scene({ receiver: 'harbor' });
+    const { namespace, release } = shop;
+    const { digest } = await shop.push('1.5.0');
+    const response = await fetch(`${stack.hooks}/hooks/v1/harbor`, {
+      method: 'POST',
+      headers: {
+        ...{ authorization: `Bearer ${token}`, 'content-type': 'application/cloudevents+json' },
+        [traceHeader]: formatTrace(caller),
+      },
+      body: JSON.stringify(harborEvent(shop, randomUUID(), '1.5.0', digest)),
+    });
+    expect(response.status).toBe(200);
+    await shop.runs('1.5.0', digest);
+    await eventually('the promotion', async () => phaseOf(await release()) === 'Succeeded', 90_000);
+
+    const canary = `${namespace}/cart`;
+    const spans = await eventually(
+      'the span of the release that promoted',
+      () => {
+        const found = collectedSpans(tracesIn(stack.directory)).filter(({ traceId }) => traceId === caller.traceId);
+        return found.some(({ attributes }) => attributes['serin.outcome'] === 'promoted') && found;
+      },
+      30_000,
+    );
+    const byId = new Map(spans.map((span) => [span.spanId, span]));
+    const path = (span: CollectedSpan): string[] => {
+      const parent = byId.get(span.parentSpanId);
+      return [...(parent ? path(parent) : []), `${span.service.replace('serin-', '')}: ${span.name}`];
+    };
+    const finish = spans.find(({ name }) => name === 'finish')!;
+    expect(path(finish)).toEqual([
+      'starter: push',
+      'worker: imagePush',
+      'worker: writeImage',
+      'starter: hint',
+      'worker: release',
+      'worker: finish',
+    ]);
+    // Whatever is in it has its cause in it, up to the pipeline.
+    for (const span of spans) expect([caller.spanId, ...byId.keys()]).toContain(span.parentSpanId);
+    expect(spans.find(({ name }) => name === 'hint')!.attributes['serin.canary']).toBe(canary);
+    // And the log tells the events of the release, as lines of this trace and of that run.
+    const told = readFileSync(join(stack.directory, 'serin', 'worker.log'), 'utf8')
+      .split('\n')
+      .filter((line) => line.startsWith('{') && line.includes(caller.traceId))
+      .map((line) => JSON.parse(line) as Record<string, string>);
+    const run = spans.find(({ attributes }) => attributes['serin.outcome'] === 'promoted')!.attributes[
+      'temporal.run_id'
+    ];
+    expect(told).toContainEqual(
+      expect.objectContaining({
+        ...{
+          level: 'info',
+          msg: `Copying cart.${namespace} template spec to cart-primary.${namespace}`,
+          canary: `cart.${namespace}`,
+        },
+        ...{ trace_id: caller.traceId, release: `release/${canary}`, run },
+      }),
+    );
   });
 });

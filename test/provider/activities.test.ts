@@ -41,7 +41,7 @@ async function world(spec: object = {}, ...others: KubernetesObject[]): Promise<
   const deps = { ...testDeps(memoryKubernetes()), kubernetes, mesh: kubernetes };
   const activities = createActivities(
     deps,
-    { warn: () => undefined },
+    { info: () => undefined, warn: () => undefined },
     { inCall: (work) => work({ key: `run-1/${calls}` }) },
   );
   const ref = { namespace, name: 'shop' };

@@ -9,6 +9,7 @@ import { freePort } from '../../local/ports.ts';
 import { planPushRoute, startSerin } from '../../local/serin.ts';
 import { startStack, type Stack } from '../../local/stack.ts';
 import { createKubernetes, loadKubeConfig } from '../../src/clients/kubernetes.ts';
+import { serveCollector, tracesIn } from './collector.ts';
 import { issuerOf } from './issuer.ts';
 import { install } from './manifests.ts';
 import { serinUsers } from './serin-users.ts';
@@ -43,16 +44,23 @@ async function startOne(progress: (line: string) => void): Promise<StackDescript
   });
   atTeardown(() => stack.stop());
   await grantRights(stack);
+  const temporalMetrics = `127.0.0.1:${await freePort()}`;
+  const collector = await serveCollector(tracesIn(directory));
+  atTeardown(() => collector.close());
   const as = (name: string) => ({ SERIN_KUBECONFIG: stack.kubeconfigs[name] ?? stack.kubeconfig });
   const serin = await startSerin(stack, {
     ...{ route, minimumIntervalMs: 1_000, drainMs: 500, receivers: receivers(route.registryPort) },
+    env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_BSP_SCHEDULE_DELAY: '500' },
     envOf: {
-      worker: { ...as('worker'), ...auditing(directory), ...(await believing(directory)) },
+      worker: {
+        ...{ ...as('worker'), ...auditing(directory), ...(await believing(directory)) },
+        SERIN_TEMPORAL_METRICS: temporalMetrics,
+      },
       starter: as('starter'),
     },
   });
   atTeardown(() => serin.stop());
-  stack.scrape('serin', serin.metrics);
+  stack.scrape('serin', [...serin.metrics, temporalMetrics]);
   const control = await serveControl(stack, serin);
   atTeardown(() => control.close());
   return control.description;

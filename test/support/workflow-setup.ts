@@ -1,12 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import { workflowSources } from '../../src/workflow-sources.ts';
 import { startStack } from '../../local/stack.ts';
 import { atTeardown, say } from './teardown.ts';
-
-const workflows = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
 
 /**
  * One Temporal server and one bundle of the workflows for all workflow tests. Publishes `SERIN_TEST_TEMPORAL`
@@ -26,7 +24,7 @@ async function startTemporal(): Promise<string> {
 }
 
 async function bundleOnce(): Promise<string> {
-  const { code } = await bundleWorkflowCode({ workflowsPath: workflows, logger: new DefaultLogger('WARN') });
+  const { code } = await bundleWorkflowCode({ ...workflowSources(), logger: new DefaultLogger('WARN') });
   const folder = mkdtempSync(join(tmpdir(), 'serin-bundle-'));
   atTeardown(async () => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, 'workflows.js');

@@ -2,6 +2,7 @@ import type { Registry } from 'prom-client';
 import type { Kubernetes } from '../../clients/kubernetes.ts';
 import type { RegistryBinding } from '../../images/binding.ts';
 import { createRegistries, type Registries, type RegistryAccess, type Resolution } from '../../images/registry.ts';
+import type { Log } from '../../log.ts';
 import type { ImagePush } from '../../workflows/image-push.ts';
 import type { CanaryRef } from '../contract.ts';
 import { createRecordEvent } from '../events.ts';
@@ -26,9 +27,12 @@ export interface ImageDeps {
     /** Where Argo CD's Applications are. */
     readonly argoNamespace?: string;
   };
+  readonly log?: Pick<Log, 'info'>;
   readonly metrics?: Registry;
   readonly registries?: Registries;
   readonly now?: () => Date;
+  /** The trace of what goes on at the moment, as a header has it. */
+  readonly trace?: () => string | undefined;
 }
 
 /** Most targets whose pull secrets are tried on behalf of a receiver without credentials. */
@@ -36,9 +40,9 @@ const maxSecretsTried = 5;
 
 /** The activities of the workflows about images. */
 export function createImageActivities(deps: ImageDeps): ImageActivities {
-  const { kubernetes, receivers, settings, registries = createRegistries(), now = () => new Date() } = deps;
+  const { kubernetes, receivers, settings, registries = createRegistries(), now = () => new Date(), trace } = deps;
   const { argoNamespace = 'argocd' } = settings;
-  const recordEvent = createRecordEvent(kubernetes);
+  const recordEvent = createRecordEvent(kubernetes, deps.log);
   const followersOf = createFollowers(kubernetes, settings.namespace);
   const meters = deps.metrics ? imageMeters(deps.metrics) : undefined;
   const asking: Asking = {
@@ -113,7 +117,7 @@ export function createImageActivities(deps: ImageDeps): ImageActivities {
       const receiver = receiverOf(receivers, change.push);
       const canary = await canaryNow(kubernetes, ref);
       if (!canary) return { outcome: 'unchanged', reason: 'the Canary is gone' };
-      const result = await write({ kubernetes, argoNamespace, now }, canary, change, receiver);
+      const result = await write({ kubernetes, argoNamespace, now, trace }, canary, change, receiver);
       const news = newsOf(change.push, result);
       if (news) await recordEvent(canary, news, news.scope);
       if (result.outcome === 'written' && change.push.source === 'poll')

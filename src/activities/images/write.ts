@@ -15,11 +15,13 @@ export interface Writing {
   readonly kubernetes: Kubernetes;
   readonly argoNamespace: string;
   readonly now: () => Date;
+  /** What the writing is part of, as a header has it. */
+  readonly trace?: () => string | undefined;
 }
 
 /** Judges a change once more, at the moment of writing, and writes it if it still stands. */
 export async function write(
-  { kubernetes, argoNamespace, now }: Writing,
+  { kubernetes, argoNamespace, now, trace }: Writing,
   canary: KubernetesObject,
   { push, digest, queued = false, baseline = false }: ImageChange,
   receiver: RegistryBinding,
@@ -58,7 +60,7 @@ export async function write(
     if (held) return held;
   }
 
-  const patch = patchOf(target, judged, settings, push, now().toISOString());
+  const patch = patchOf(target, judged, settings, push, now().toISOString(), trace?.());
   // Forced: until the first push the field belongs to whoever created the target. The version guards the judgment.
   if (patch !== undefined) await kubernetes.apply(resource, patch, imageManager, true);
   const reasons = [...judged].map(([key, { judgment }]) => `${key}: ${reasonOf(judgment)}`).join(', ');
