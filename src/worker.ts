@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
@@ -24,6 +25,7 @@ import { fieldManager, readSettings, type ProcessSettings } from './config.ts';
 import { createArchive, type Archive } from './activities/archive.ts';
 import { openSink } from './activities/audit-sink.ts';
 import { messageOf } from './errors.ts';
+import { pause } from './pace.ts';
 import { historiesOf } from './temporal.ts';
 import { createLog, type Log } from './log.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
@@ -41,6 +43,7 @@ async function main(): Promise<void> {
   const settings = readSettings(process.env, args);
   const log = createLog(settings.logLevel, undefined, settings.logFormat);
   const versioning = workerVersion(settings);
+  const workflow = workflowCode(settings.workflowBundle);
   tellSettings(log, 'worker', process.env, args);
   installRuntime(settings, log);
 
@@ -75,18 +78,21 @@ async function main(): Promise<void> {
   };
   const health = await listen(healthHandler({ metrics, ready }), settings);
   log.info('worker starts', { port: health.port, taskQueue: settings.taskQueue, namespace });
+  const ending = endingSignal();
   try {
-    connection = await insist('connect to Temporal', log, () => NativeConnection.connect(connectionOptions));
-    await insist('be ready', log, async () => {
+    connection = await insist('connect to Temporal', log, ending, () => NativeConnection.connect(connectionOptions));
+    const isReady = await insist('be ready', log, ending, async () => {
       const found = await problems(connection, namespace, definitions);
       if (found.length > 0) throw new Error(found.join('; '));
+      return true;
     });
-    const workflow = workflowCode(settings.workflowBundle);
+    if (!connection || !isReady) return;
     const worker = await Worker.create({
       connection,
       namespace,
       taskQueue: settings.taskQueue,
-      identity: `worker/${process.pid}`,
+      // In a container every process has the same number.
+      identity: `worker/${hostname()}/${process.pid}`,
       ...workflow,
       interceptors: { ...workflow.interceptors, activity: [observed(tracing, meters)] },
       ...versioning,
@@ -243,18 +249,35 @@ async function missingDefinitions(kubernetes: Kubernetes, namespace: string): Pr
   }
 }
 
-/** A crash loop would hide the reason; waiting shows it, in the log and at `/readyz`. */
-async function insist<T>(what: string, log: Log, attempt: () => Promise<T>): Promise<T> {
-  for (let told = ''; ;) {
+/** Aborts at SIGTERM and SIGINT. The library's own handlers drain a worker that runs, and end nothing before that. */
+function endingSignal(): AbortSignal {
+  const ending = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => ending.abort());
+  return ending.signal;
+}
+
+/**
+ * Tries until it succeeds: a crash loop would hide the reason; waiting shows it, in the log and at `/readyz`. Resolves to
+ * undefined when the process is to end first.
+ */
+async function insist<T>(
+  what: string,
+  log: Log,
+  ending: AbortSignal,
+  attempt: () => Promise<T>,
+): Promise<T | undefined> {
+  const ended = new Promise<undefined>((resolve) => ending.addEventListener('abort', () => resolve(undefined)));
+  for (let told = ''; !ending.aborted;) {
     try {
-      return await attempt();
+      return await Promise.race([attempt(), ended]);
     } catch (error) {
       const reason = messageOf(error);
       if (reason !== told) log.warn(`cannot ${what} yet`, { reason });
       told = reason;
     }
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await pause(1_000, ending);
   }
+  return undefined;
 }
 
 if (import.meta.main) {
