@@ -91,7 +91,7 @@ describe('a worker that cannot work yet', () => {
     [{ SERIN_VERIFIED_ACTORS: 'true' }, 'SERIN_TOKEN_ISSUERS to a file'],
     [{ SERIN_WORKFLOW_BUNDLE: '/nowhere.js', TEMPORAL_ADDRESS: '127.0.0.1:1' }, 'there is no such file'],
   ])('does not start with half of what belongs together: %p', async (env, message) => {
-    const { child, said } = await start(env as unknown as Record<string, string>);
+    const { child, said } = await start(env);
     await once(child, 'exit');
     expect(said()).toContain(message);
     expect(child.exitCode).toBe(1);
