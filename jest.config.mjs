@@ -36,5 +36,9 @@ export default {
       globalSetup: '<rootDir>/test/support/e2e-setup.ts',
       globalTeardown: '<rootDir>/test/support/teardown.ts',
     }),
+    // Installs, upgrades and outages: each file has a stack of its own, and wants the machine for itself.
+    level('operate', ['<rootDir>/test/operate/**/*.test.ts'], {
+      setupFilesAfterEnv: ['<rootDir>/test/support/patience.ts'],
+    }),
   ],
 };

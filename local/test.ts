@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The levels of the test pyramid, cheapest first. `make test LEVELS="domain unit"` runs some of them. */
-const levels = ['lint', 'types', 'domain', 'unit', 'provider', 'workflow', 'e2e'] as const;
+const levels = ['lint', 'types', 'domain', 'unit', 'provider', 'workflow', 'e2e', 'operate'] as const;
 type Level = (typeof levels)[number];
 
 /** Levels that need a processor and nothing else. They run beside the workflow level, which mostly waits. */
