@@ -28,7 +28,7 @@ export async function previousBuild({ version, commit }: Previous = previousVers
   if (found === undefined) {
     throw new Error(`v${version} (${commit}) is not in this repository: git fetch --unshallow --tags`);
   }
-  return makeOnce(join(root, '.cache/previous', commit), async (part) => {
+  return makeOnce(join(root, '.cache/previous', commit), (part) => {
     mkdirSync(part, { recursive: true });
     const archive = execFileSync('git', ['archive', found], { cwd: root, maxBuffer: 256 * 1024 * 1024 });
     execFileSync('tar', ['-x', '-C', part], { input: archive });
@@ -37,6 +37,7 @@ export async function previousBuild({ version, commit }: Previous = previousVers
       ['dist/bundle.js'],
     ])
       execFileSync(process.execPath, args, { cwd: part, stdio: 'pipe', env: { ...process.env, NODE_OPTIONS: '' } });
+    return Promise.resolve();
   });
 }
 
