@@ -23,6 +23,7 @@ import { connectClusters } from './clients/clusters.ts';
 import { resources, type Kubernetes } from './clients/kubernetes.ts';
 import { fieldManager, readSettings, type ProcessSettings } from './config.ts';
 import { createArchive, type Archive } from './activities/archive.ts';
+import { prometheus } from './activities/metrics/prometheus.ts';
 import { openSink } from './activities/audit-sink.ts';
 import { messageOf } from './errors.ts';
 import { pause } from './pace.ts';
@@ -72,11 +73,14 @@ async function main(): Promise<void> {
   let polling = false;
   // The kubelet asks every ten seconds. A worker with nothing to do asks the API server for nothing.
   const definitions = untilComplete(() => missingDefinitions(deps.kubernetes, settings.namespace));
+  // Said, and no reason not to work: a Canary may have no built-in check, and one that has waits for an answer by itself.
+  const measured = untilComplete(() => missingMetrics(deps));
   const ready = async () => {
     const found = await problems(connection, namespace, definitions);
-    return { problems: polling ? found : [...found, 'the worker does not poll yet'] };
+    return { problems: polling ? found : [...found, 'the worker does not poll yet'], notes: await measured() };
   };
   const health = await listen(healthHandler({ metrics, ready }), settings);
+  for (const note of await measured()) log.warn(note);
   log.info('worker starts', { port: health.port, taskQueue: settings.taskQueue, namespace });
   const ending = endingSignal();
   try {
@@ -238,6 +242,12 @@ async function missingAttributes(connection: NativeConnection | undefined, names
   } catch (error) {
     return [`Temporal does not answer: ${messageOf(error)}`];
   }
+}
+
+async function missingMetrics({ http, settings }: Deps): Promise<string[]> {
+  const { metricsServer: address } = settings;
+  const error = await prometheus({ type: 'prometheus', address, interval: '', timeoutMs: 2_000 }, http).offline();
+  return error === undefined ? [] : [`SERIN_METRICS_SERVER does not answer, built-in checks wait for it: ${error}`];
 }
 
 async function missingDefinitions(kubernetes: Kubernetes, namespace: string): Promise<string[]> {

@@ -85,6 +85,11 @@ const libraries = [
     'of the object store of an audit sink in a bucket. Secrets',
   ],
   [
+    '`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_SERVICE_NAME`, `OTEL_TRACES_SAMPLER`, `OTEL_SDK_DISABLED`',
+    'W, S',
+    'where traces go, by OTLP over HTTP; nowhere if not set. Headers can be secrets',
+  ],
+  [
     '`NODE_OPTIONS`',
     'W, S',
     'how large Node lets its heaps grow; the chart derives it from the memory limit of the worker',

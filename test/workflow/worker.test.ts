@@ -37,7 +37,13 @@ async function start(env: Readonly<Record<string, string>>) {
   );
   const port = await freePort();
   const child = spawn(process.execPath, [new URL('../../src/worker.ts', import.meta.url).pathname], {
-    env: { PATH: process.env.PATH, SERIN_KUBECONFIG: kubeconfig, SERIN_PORT: String(port), ...env },
+    env: {
+      PATH: process.env.PATH,
+      SERIN_KUBECONFIG: kubeconfig,
+      SERIN_PORT: String(port),
+      SERIN_METRICS_SERVER: 'http://127.0.0.1:9',
+      ...env,
+    },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   worker = child;
@@ -71,6 +77,8 @@ describe('a worker that cannot work yet', () => {
     const { child, said, readyz } = await start({ TEMPORAL_ADDRESS: await address() });
     await eventually('its log to say why', () => logged.test(said()), 30_000);
     expect(await readyz()).toMatch(told);
+    // A Prometheus that is not there is told beside, and keeps nobody from working.
+    expect(await readyz()).toMatch(/SERIN_METRICS_SERVER does not answer, built-in checks wait for it/);
     expect(child.exitCode).toBeNull();
     const exit = once(child, 'exit');
     child.kill('SIGTERM');

@@ -62,7 +62,7 @@ otherwise. The table in docs/reference/permissions.md is made from what comes of
   verbs: [get, list, patch]
 - apiGroups: [flagger.app]
   resources: [canaries/status]
-  verbs: [update, patch]
+  verbs: [patch]
 # Owner references that block deletion, where the cluster checks them (OpenShift).
 - apiGroups: [flagger.app]
   resources: [canaries/finalizers]
