@@ -1,5 +1,6 @@
+import { statSync } from 'node:fs';
 import type { ProcessSettings } from '../config.ts';
-import { createKubernetes, loadKubeConfig, type Kubernetes } from './kubernetes.ts';
+import { createKubernetes, loadKubeConfig, type Kubernetes, type KubernetesOptions } from './kubernetes.ts';
 
 /** The clusters a process works with. */
 export interface Clusters {
@@ -14,8 +15,61 @@ type Named = Pick<ProcessSettings, 'kubeconfig' | 'meshKubeconfig' | 'master' | 
 /** Clients for the clusters that the settings name. @throws Error when a kubeconfig cannot be read */
 export function connectClusters(settings: Named, fieldManager: string): Clusters {
   const { kubeconfig, meshKubeconfig, master, kubernetesQps: qps, kubernetesBurst: burst } = settings;
-  const connect = (path: string) =>
-    createKubernetes(loadKubeConfig(path, master), { fieldManager, limit: { qps, burst } });
+  const connect = (path: string) => connectCluster(path, { fieldManager, limit: { qps, burst } }, master);
   const kubernetes = connect(kubeconfig);
   return { kubernetes, mesh: meshKubeconfig ? connect(meshKubeconfig) : kubernetes };
+}
+
+/** How often a kubeconfig is looked at, in milliseconds. */
+const lookEveryMs = 5_000;
+
+/**
+ * A client for the cluster of a kubeconfig, which is read again once the file has changed: credentials in it are rotated,
+ * and Kubernetes replaces the files of a Secret under a running process. A file that cannot be read changes nothing until
+ * it can. Watches that are open go on until they end. Without a path the pod's own account is used, whose token the
+ * library reads again by itself.
+ */
+export function connectCluster(
+  path: string,
+  options: KubernetesOptions,
+  master = '',
+  now: () => number = Date.now,
+): Kubernetes {
+  const open = () => createKubernetes(loadKubeConfig(path, master), options);
+  if (path === '') return open();
+  let seen = stampOf(path);
+  let client = open();
+  let lookedAt = now();
+  const current = (): Kubernetes => {
+    if (now() - lookedAt < lookEveryMs) return client;
+    lookedAt = now();
+    const stamp = stampOf(path);
+    if (stamp === seen) return client;
+    try {
+      client = open();
+      seen = stamp;
+    } catch {
+      // Half written, or gone for a moment: what it said before goes on until it can be read, and the next look tries again.
+    }
+    return client;
+  };
+  return {
+    get server() {
+      return current().server;
+    },
+    get: (...call) => current().get(...call),
+    list: (...call) => current().list(...call),
+    create: (...call) => current().create(...call),
+    replace: (...call) => current().replace(...call),
+    patch: (...call) => current().patch(...call),
+    apply: (...call) => current().apply(...call),
+    remove: (...call) => current().remove(...call),
+    watch: (...call) => current().watch(...call),
+  };
+}
+
+/** Changes with the file, also where it is a link that leads elsewhere now. '' for none. */
+function stampOf(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found ? `${found.ino}/${found.mtimeMs}/${found.size}` : '';
 }
