@@ -1,7 +1,8 @@
 import { globSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { crds } from '../../src/schemas/crds.ts';
-import { stalePages } from '../../local/generate-docs.ts';
+import { stale } from '../../local/generated.ts';
+import { pages } from '../../local/generate-docs.ts';
 import { fieldsOf, meaningOf } from '../../local/reference/fields.ts';
 import { declaredBy, labelValues, processes } from '../../local/reference/metrics.ts';
 import { documentedVariables, read } from '../support/manifests.ts';
@@ -11,7 +12,7 @@ const sources = globSync('src/**/*.ts', { cwd: top, exclude: (path) => path.ends
 
 describe('docs/reference', () => {
   it('is what the code says; otherwise run `npm run docs`', async () => {
-    expect([...(await stalePages()).keys()]).toEqual([]);
+    expect([...(await stale(pages())).keys()]).toEqual([]);
   });
 
   it('explains every variable of ours that the code reads, and no other', () => {
