@@ -12,16 +12,22 @@ export function readText(file: string): string {
   }
 }
 
-/** The objects of a file of manifests. @throws CommandError when it is no YAML */
+/** The objects of a file of manifests, those of lists among them. @throws CommandError when it is no YAML */
 export function objectsIn(file: string): readonly unknown[] {
   const text = readText(file);
   try {
     return parseAllDocuments(text).flatMap((document) => {
       if (document.errors[0]) throw document.errors[0];
-      const object: unknown = document.toJS();
-      return object === null ? [] : [object];
+      return unfolded(document.toJS());
     });
   } catch (error) {
     throw new CommandError(`${file}: ${messageOf(error)}`);
   }
+}
+
+/** What `kubectl get -o yaml` prints of several objects is one object of kind List, which may hold lists. */
+function unfolded(object: unknown): readonly unknown[] {
+  if (object === null) return [];
+  const { kind, items } = object as { readonly kind?: unknown; readonly items?: unknown };
+  return kind === 'List' && Array.isArray(items) ? items.flatMap(unfolded) : [object];
 }

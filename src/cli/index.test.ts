@@ -115,6 +115,24 @@ describe('serin lint', () => {
   });
 });
 
+it.each([
+  ['YAML', stringify],
+  ['JSON', JSON.stringify],
+])('serin lint reads the lists that kubectl prints as %s', async (_, write) => {
+  const wrong = { ...manifest({ provider: 'linkerd' }), status: { phase: 'Initialized' } };
+  const deployment = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'shop' }, spec: {} };
+  const path = join(folder, 'list');
+  const list = (...items: object[]) => ({ apiVersion: 'v1', kind: 'List', metadata: { resourceVersion: '' }, items });
+  writeFileSync(path, write(list(deployment, list(manifest()), wrong)));
+  const { code, out } = await serin('lint', path, '-o', 'json');
+  expect(code).toBe(1);
+  expect(JSON.parse(out.join('\n'))).toEqual([
+    expect.objectContaining({ level: 'error', message: expect.stringContaining('linkerd') }),
+  ]);
+  writeFileSync(path, write(list()));
+  expect(await serin('lint', path)).toEqual({ code: 0, out: [], err: ['nothing to say'] });
+});
+
 describe('serin lint, about images', () => {
   const canary = manifest();
   const following = (policies: object[], more: object = {}) => ({

@@ -85,7 +85,7 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
     return 2;
   }
   try {
-    const given = read(command, words);
+    const given = parseWords(command, words);
     if (given.options.help === true) {
       usage(name, command).forEach((line) => terminal.out(line));
       return 0;
@@ -103,7 +103,8 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
   }
 }
 
-function read(command: Command, words: readonly string[]): Given {
+/** The words behind a command, by its options and those that all have. @throws UsageError for an option that there is not */
+export function parseWords(command: Command, words: readonly string[]): Given {
   const known = { ...common, ...command.options };
   const options = Object.fromEntries(
     Object.entries(known).map(([name, { type, short }]) => [name, { type, ...(short ? { short } : {}) }]),
