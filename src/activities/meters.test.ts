@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
 import { shopCanary } from '../../test/support/shop.ts';
-import { releaseMeters } from './meters.ts';
+import { imageMeters } from './images/meters.ts';
+import { releaseMeters, workerMeters } from './meters.ts';
 
 const setUp = () => {
   const registry = new Registry();
@@ -60,5 +61,47 @@ describe('TestController_AnalysisMetricsRecording', () => {
     );
     meters.gone({ namespace: 'prod', name: 'shop' });
     expect(await lines('flagger_canary_metric_analysis')).toEqual([]);
+  });
+});
+
+describe('when a release was last attended to', () => {
+  const name = 'serin_canary_last_check_timestamp_seconds';
+  const at = (line = '') => Number(line.split(' ')[1]);
+
+  it('is told by the name of the Canary: when its checks were made, or its gates asked', async () => {
+    const { meters, lines } = setUp();
+    const before = Date.now() / 1000;
+    meters.analysed(shopCanary({ targetRef: { kind: 'Deployment', name: 'another' } }), 0.2, []);
+    meters.asked({ namespace: 'prod', name: 'gated' });
+    const [checked, asked] = await lines(name);
+    expect(checked).toContain(`${name}{name="shop",namespace="prod"}`);
+    expect(asked).toContain(`${name}{name="gated",namespace="prod"}`);
+    expect(at(checked)).toBeGreaterThanOrEqual(before);
+    expect(at(asked)).toBeGreaterThanOrEqual(before);
+  });
+
+  it('is forgotten with the Canary', async () => {
+    const { meters, lines } = setUp();
+    meters.asked({ namespace: 'prod', name: 'shop' });
+    meters.gone({ namespace: 'prod', name: 'shop' });
+    expect(await lines(name)).toEqual([]);
+  });
+});
+
+describe('what alerts count', () => {
+  it('is there before the first time, so that the first time is an increase', async () => {
+    const registry = new Registry();
+    workerMeters(registry);
+    imageMeters(registry, ['production', 'mirror']);
+    const lines = (await registry.metrics()).split('\n');
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'serin_notices_undelivered_total{kind="alert"} 0',
+        'serin_notices_undelivered_total{kind="event"} 0',
+        'serin_audit_failures_total 0',
+        'serin_poll_found_missed_event_total{receiver="production"} 0',
+        'serin_poll_found_missed_event_total{receiver="mirror"} 0',
+      ]),
+    );
   });
 });
