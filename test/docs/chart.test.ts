@@ -141,4 +141,11 @@ describe('the chart', () => {
     const endpoints = monitors.flatMap(({ spec }) => spec.podMetricsEndpoints ?? spec.endpoints ?? []);
     expect(endpoints.map(({ honorLabels }) => honorLabels)).toEqual([true, true, true, true]);
   });
+
+  it('brings the alert rules as they are written, with what Prometheus fills in', () => {
+    const objects = objectsOf(renderChart({ values: [valuesIn('ci/everything.yaml')] }));
+    const { spec } = objects.find(({ kind }) => kind === 'PrometheusRule')!;
+    expect(spec).toEqual(parse(readFileSync(valuesIn('files/alerts.yaml'), 'utf8')));
+    expect(JSON.stringify(spec)).toContain('{{ $labels.name }}');
+  });
 });
