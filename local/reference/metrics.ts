@@ -93,7 +93,7 @@ ${markdownTable(['series', 'is'], [...temporals])}
 
 ## Labels
 
-No label holds a text of a stranger's. Series of Canaries go with them.
+No label holds a text of a stranger's. Gauges of Canaries go with them; counters stay, as in Flagger, until the process ends.
 
 ${markdownTable(['label', 'values'], labels)}
 `;

@@ -8,40 +8,54 @@ const setUp = () => {
   const registry = new Registry();
   const lines = async (name: string) =>
     (await registry.getSingleMetricAsString(name)).split('\n').filter((line) => line && !line.startsWith('#'));
-  return { meters: releaseMeters(registry), lines };
+  /** Without those that only say that there may be one. */
+  const counted = async (name: string) => (await lines(name)).filter((line) => !line.endsWith(' 0'));
+  return { meters: releaseMeters(registry), lines, counted };
 };
 const ab = shopCanary({ analysis: { iterations: 3, match: [{ headers: {} }] } });
 
 describe('TestController_MetricsStateTransition', () => {
   it('counts a success when the promotion is over, and once', async () => {
-    const { meters, lines } = setUp();
+    const { meters, counted } = setUp();
     meters.entered(shopCanary(), 'Promoting', 'Finalising');
     meters.entered(shopCanary(), 'Finalising', 'Succeeded');
     meters.entered(shopCanary(), 'Succeeded', 'Succeeded');
-    expect(await lines('flagger_canary_successes_total')).toEqual([
+    expect(await counted('flagger_canary_successes_total')).toEqual([
       'flagger_canary_successes_total{name="shop",namespace="prod",deployment_strategy="canary",analysis_status="completed"} 1',
     ]);
-    expect(await lines('flagger_canary_failures_total')).toEqual([]);
+    expect(await counted('flagger_canary_failures_total')).toEqual([]);
   });
 
   it('tells releases without analysis apart, and strategies', async () => {
-    const { meters, lines } = setUp();
+    const { meters, counted } = setUp();
     meters.entered(shopCanary({ skipAnalysis: true }), 'Promoting', 'Succeeded');
     meters.entered(ab, 'Progressing', 'Failed');
-    expect(await lines('flagger_canary_successes_total')).toEqual([
+    expect(await counted('flagger_canary_successes_total')).toEqual([
       'flagger_canary_successes_total{name="shop",namespace="prod",deployment_strategy="canary",analysis_status="skipped"} 1',
     ]);
-    expect(await lines('flagger_canary_failures_total')).toEqual([
+    expect(await counted('flagger_canary_failures_total')).toEqual([
       'flagger_canary_failures_total{name="shop",namespace="prod",deployment_strategy="ab-testing",analysis_status="completed"} 1',
     ]);
   });
 
   it('counts no release that was cancelled, and none that begins or waits', async () => {
-    const { meters, lines } = setUp();
+    const { meters, counted } = setUp();
     meters.entered(shopCanary(), 'Progressing', 'Succeeded');
     meters.entered(shopCanary(), 'Initialized', 'Progressing');
     meters.entered(shopCanary(), '', 'Initialized');
-    expect(await lines('flagger_canary_successes_total')).toEqual([]);
+    expect(await counted('flagger_canary_successes_total')).toEqual([]);
+  });
+
+  it('says 0 of both from the first check on, so that the first end is an increase', async () => {
+    const { meters, lines } = setUp();
+    meters.analysed(shopCanary(), 0.2, []);
+    const labels = 'name="shop",namespace="prod",deployment_strategy="canary",analysis_status="completed"';
+    expect(await lines('flagger_canary_successes_total')).toEqual([`flagger_canary_successes_total{${labels}} 0`]);
+    expect(await lines('flagger_canary_failures_total')).toEqual([`flagger_canary_failures_total{${labels}} 0`]);
+    meters.entered(shopCanary({ skipAnalysis: true }), 'Initialized', 'Progressing');
+    expect(await lines('flagger_canary_successes_total')).toContain(
+      `flagger_canary_successes_total{${labels.replace('completed', 'skipped')}} 0`,
+    );
   });
 });
 

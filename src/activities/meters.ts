@@ -51,6 +51,12 @@ export function releaseMeters(registry: Registry): ReleaseMeters {
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers,
   });
+  /** A series that is there before the release is over lets `increase()` see the first one. */
+  const announce = (canary: Canary) => {
+    const labels = { ...labelsOf(canary), deployment_strategy: strategyOf(canary) };
+    successes.inc({ ...labels, analysis_status: isSkipped(canary) ? 'skipped' : 'completed' }, 0);
+    failures.inc({ ...labels, analysis_status: 'completed' }, 0);
+  };
   const readings = new Counter({
     name: 'serin_check_readings_total',
     help: 'What came of asking for metrics: value, no-values, unavailable (no answer could be had) or unusable (the check is wrong).',
@@ -77,6 +83,7 @@ export function releaseMeters(registry: Registry): ReleaseMeters {
   return {
     entered(canary, from, to) {
       if (from === to) return;
+      announce(canary);
       const labels = {
         ...labelsOf(canary),
         deployment_strategy: strategyOf(canary),
@@ -89,6 +96,7 @@ export function releaseMeters(registry: Registry): ReleaseMeters {
     asked,
     analysed(canary, seconds, found) {
       asked(canary.metadata);
+      announce(canary);
       const labels = labelsOf(canary);
       duration.observe(labels, seconds);
       const key = keyOf(canary.metadata);
