@@ -213,7 +213,12 @@ function installRuntime(settings: ProcessSettings, log: Log): void {
       error: (message: string, fields?: object) => log.error(message, { ...fields }),
     },
     telemetryOptions: settings.temporalMetrics
-      ? { metrics: { prometheus: { bindAddress: settings.temporalMetrics } } }
+      ? {
+          metrics: {
+            // Names with their unit, and the unit that everything else here is in: by default it is milliseconds.
+            prometheus: { bindAddress: settings.temporalMetrics, unitSuffix: true, useSecondsForDurations: true },
+          },
+        }
       : undefined,
     shutdownSignals: ['SIGTERM', 'SIGINT'],
   });

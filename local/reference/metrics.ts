@@ -93,7 +93,7 @@ ${markdownTable(['series', 'is'], [...temporals])}
 
 ## Labels
 
-No label holds a text of a stranger's. Series of Canaries go with them.
+No label holds a text of a stranger's. Gauges of Canaries go with them; counters stay, as in Flagger, until the process ends.
 
 ${markdownTable(['label', 'values'], labels)}
 `;
@@ -110,5 +110,9 @@ export const temporals = [
   ['`temporal_sticky_cache_size`', 'releases in memory'],
   ['`temporal_sticky_cache_total_forced_eviction`', 'releases that had to make room: raise `SERIN_CACHED_RELEASES`'],
   ['`temporal_worker_task_slots_available`', 'how much more a worker could do at once'],
+  [
+    '`temporal_long_request`',
+    'questions for work that Temporal answered, with work or without: one that is idle answers about once a minute',
+  ],
   ['`temporal_long_request_failure`, `temporal_request_failure`', 'calls that Temporal refused or did not answer'],
 ] as const;

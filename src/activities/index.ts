@@ -61,7 +61,9 @@ export function createActivities(
         if (!object) return [];
         const parsed = parseCanary(object);
         if ('problem' in parsed) throw failure('InvalidSpec', `invalid canary spec: ${parsed.problem}`);
-        return callHooks(parsed.canary, hooks, until, key, signal);
+        const answers = await callHooks(parsed.canary, hooks, until, key, signal);
+        meters.asked(ref);
+        return answers;
       }),
     notify: (ref, notices) => inCall(() => notify(ref, notices)),
     initialize: carryOut,

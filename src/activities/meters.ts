@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Canary } from '../schemas/canary.ts';
 import { isSkipped, strategyOf } from '../schemas/defaults.ts';
 import type { Phase } from '../workflows/domain/observation.ts';
-import type { Reading } from '../workflows/domain/plan.ts';
+import type { Notice, Reading } from '../workflows/domain/plan.ts';
 import type { CanaryRef } from './contract.ts';
 
 /**
@@ -16,13 +16,16 @@ export interface ReleaseMeters {
   entered(canary: Canary, from: Phase, to: Phase): void;
   /** An analysis took so long, and read this. @param seconds of wall-clock time */
   analysed(canary: Canary, seconds: number, readings: readonly Reading[]): void;
-  /** The Canary is gone, and the series of its last readings go with it (Q43). */
+  /** Gates of a release were asked, or other hooks called: it is held, and not forgotten. */
+  asked(canary: CanaryRef): void;
+  /** The Canary is gone, and the series of its last readings and checks go with it (Q43). */
   gone(canary: CanaryRef): void;
 }
 
 export const noMeters: ReleaseMeters = {
   entered: () => undefined,
   analysed: () => undefined,
+  asked: () => undefined,
   gone: () => undefined,
 };
 
@@ -48,6 +51,12 @@ export function releaseMeters(registry: Registry): ReleaseMeters {
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers,
   });
+  /** A series that is there before the release is over lets `increase()` see the first one. */
+  const announce = (canary: Canary) => {
+    const labels = { ...labelsOf(canary), deployment_strategy: strategyOf(canary) };
+    successes.inc({ ...labels, analysis_status: isSkipped(canary) ? 'skipped' : 'completed' }, 0);
+    failures.inc({ ...labels, analysis_status: 'completed' }, 0);
+  };
   const readings = new Counter({
     name: 'serin_check_readings_total',
     help: 'What came of asking for metrics: value, no-values, unavailable (no answer could be had) or unusable (the check is wrong).',
@@ -61,12 +70,20 @@ export function releaseMeters(registry: Registry): ReleaseMeters {
     labelNames: ['name', 'namespace', 'metric'],
     registers,
   });
+  const lastCheck = new Gauge({
+    name: 'serin_canary_last_check_timestamp_seconds',
+    help: 'When this worker last made the checks of a release, or asked its gates: that goes on while a release is held, and not while it is stuck.',
+    labelNames: ['name', 'namespace'],
+    registers,
+  });
+  const asked = ({ namespace, name }: CanaryRef) => lastCheck.set({ name, namespace }, Date.now() / 1000);
   /** Metrics of each Canary that has series, by `<namespace>/<name>`. */
   const read = new Map<string, { readonly target: string; readonly metrics: Set<string> }>();
 
   return {
     entered(canary, from, to) {
       if (from === to) return;
+      announce(canary);
       const labels = {
         ...labelsOf(canary),
         deployment_strategy: strategyOf(canary),
@@ -76,7 +93,10 @@ export function releaseMeters(registry: Registry): ReleaseMeters {
       // A release whose target went back to the promoted revision is over as well, and is no success.
       if (to === 'Succeeded' && (from === 'Promoting' || from === 'Finalising')) successes.inc(labels);
     },
+    asked,
     analysed(canary, seconds, found) {
+      asked(canary.metadata);
+      announce(canary);
       const labels = labelsOf(canary);
       duration.observe(labels, seconds);
       const key = keyOf(canary.metadata);
@@ -93,6 +113,7 @@ export function releaseMeters(registry: Registry): ReleaseMeters {
       const { target: name, metrics } = read.get(keyOf(canary)) ?? { target: '', metrics: [] };
       for (const metric of metrics) analysis.remove({ name, namespace: canary.namespace, metric });
       read.delete(keyOf(canary));
+      lastCheck.remove({ name: canary.name, namespace: canary.namespace });
     },
   };
 }
@@ -113,7 +134,16 @@ export interface WorkerMeters extends ActivityMeters {
 /** What a worker does, and what goes wrong around releases and holds none of them up. */
 export function workerMeters(registry: Registry): WorkerMeters {
   const registers = [registry];
+  const undelivered = new Counter({
+    name: 'serin_notices_undelivered_total',
+    help: 'Alerts and event webhooks that could not be delivered.',
+    labelNames: ['kind'],
+    registers,
+  });
+  // A series that is there from the start lets `increase()` see the first one.
+  for (const kind of ['alert', 'event'] satisfies Notice['kind'][]) undelivered.inc({ kind }, 0);
   return {
+    undelivered,
     polling: new Gauge({
       name: 'serin_worker_polling',
       help: 'Whether this worker asks Temporal for work: 1, or 0 while it waits for something.',
@@ -137,12 +167,6 @@ export function workerMeters(registry: Registry): WorkerMeters {
       name: 'serin_activity_failures_total',
       help: 'Attempts of steps that failed; most are tried again.',
       labelNames: ['activity', 'failure'],
-      registers,
-    }),
-    undelivered: new Counter({
-      name: 'serin_notices_undelivered_total',
-      help: 'Alerts and event webhooks that could not be delivered.',
-      labelNames: ['kind'],
       registers,
     }),
     unkept: new Counter({

@@ -33,6 +33,8 @@ export interface CanaryView {
   /** When the status was written last, in milliseconds since the epoch; undefined if it was not. */
   readonly transitionedAt?: number;
   readonly intervalMs: number;
+  /** Seconds that pods may take to become ready. */
+  readonly progressDeadlineSeconds: number;
   readonly suspended: boolean;
   readonly images?: ImageWishes;
 }
@@ -91,6 +93,7 @@ export function viewCanary(object: KubernetesObject, ours: string): CanaryView {
     canaryWeight: typeof status.canaryWeight === 'number' ? status.canaryWeight : 0,
     ...transition(text(status.lastTransitionTime)),
     intervalMs: parseDuration(text(map(spec.analysis ?? spec.canaryAnalysis).interval)) || 60_000,
+    progressDeadlineSeconds: typeof spec.progressDeadlineSeconds === 'number' ? spec.progressDeadlineSeconds : 600,
     suspended: spec.suspend === true,
     ...(images ? { images } : {}),
   };

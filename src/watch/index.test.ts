@@ -327,4 +327,30 @@ describe('watching a cluster', () => {
       'flagger_canary_weight{workload="a",namespace="shop"} 30',
     ]);
   });
+
+  it('says how long a Canary may stand still by its own times, and which one is suspended', async () => {
+    const lastTransitionTime = '2026-05-04T09:12:00Z';
+    const slow = { progressDeadlineSeconds: 1800, analysis: { interval: '5m' } };
+    start(
+      cluster(
+        [],
+        canary('a', slow, { phase: 'Progressing', lastTransitionTime }),
+        canary('b', { suspend: true }, { phase: 'of-another-controller' }),
+      ),
+    );
+    await wait(150);
+    const series = async () => (await metrics.metrics()).split('\n').filter((line) => line.startsWith('serin_canary_'));
+    expect(await series()).toEqual([
+      'serin_canary_phase{namespace="shop",name="a",phase="Progressing"} 1',
+      'serin_canary_phase{namespace="shop",name="b",phase="other"} 1',
+      `serin_canary_last_transition_timestamp_seconds{namespace="shop",name="a"} ${Date.parse(lastTransitionTime) / 1000}`,
+      'serin_canary_interval_seconds{namespace="shop",name="a"} 300',
+      'serin_canary_interval_seconds{namespace="shop",name="b"} 60',
+      'serin_canary_progress_deadline_seconds{namespace="shop",name="a"} 1800',
+      'serin_canary_progress_deadline_seconds{namespace="shop",name="b"} 600',
+      'serin_canary_suspended{namespace="shop",name="b"} 1',
+    ]);
+    emit('DELETED', canary('b'));
+    expect((await series()).filter((line) => line.includes('name="b"'))).toEqual([]);
+  });
 });

@@ -142,6 +142,26 @@ export function canaryMeters(
     },
   });
   new Gauge({
+    name: 'serin_canary_progress_deadline_seconds',
+    help: 'How long pods of a Canary may take to become ready.',
+    labelNames: ['name', 'namespace'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { canary, progressDeadlineSeconds } of canaries()) this.set({ ...canary }, progressDeadlineSeconds);
+    },
+  });
+  new Gauge({
+    name: 'serin_canary_suspended',
+    help: 'A Canary that is suspended: 1, and no series for the others.',
+    labelNames: ['name', 'namespace'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { canary, suspended } of canaries()) if (suspended) this.set({ ...canary }, 1);
+    },
+  });
+  new Gauge({
     name: 'flagger_canary_weight',
     help: 'The traffic weight of a workload, in percent.',
     labelNames: ['workload', 'namespace'],

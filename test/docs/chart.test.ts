@@ -133,4 +133,19 @@ describe('the chart', () => {
     const holders = objectsOf(text).filter((object) => JSON.stringify(object).includes('hooks.slack.example'));
     expect(holders.map(({ kind }) => kind)).toEqual(['Secret']);
   });
+
+  it('leaves the namespace of a Canary in its series, for alerts and the dashboard to find', () => {
+    const monitors = objectsOf(renderChart({ values: [valuesIn('ci/everything.yaml')] })).filter(({ kind }) =>
+      kind.endsWith('Monitor'),
+    ) as unknown as { spec: Readonly<Record<string, readonly { readonly honorLabels: boolean }[]>> }[];
+    const endpoints = monitors.flatMap(({ spec }) => spec.podMetricsEndpoints ?? spec.endpoints ?? []);
+    expect(endpoints.map(({ honorLabels }) => honorLabels)).toEqual([true, true, true, true]);
+  });
+
+  it('brings the alert rules as they are written, with what Prometheus fills in', () => {
+    const objects = objectsOf(renderChart({ values: [valuesIn('ci/everything.yaml')] }));
+    const { spec } = objects.find(({ kind }) => kind === 'PrometheusRule')!;
+    expect(spec).toEqual(parse(readFileSync(valuesIn('files/alerts.yaml'), 'utf8')));
+    expect(JSON.stringify(spec)).toContain('{{ $labels.name }}');
+  });
 });

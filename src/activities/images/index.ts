@@ -44,7 +44,12 @@ export function createImageActivities(deps: ImageDeps): ImageActivities {
   const { argoNamespace = 'argocd' } = settings;
   const recordEvent = createRecordEvent(kubernetes, deps.log);
   const followersOf = createFollowers(kubernetes, settings.namespace);
-  const meters = deps.metrics ? imageMeters(deps.metrics) : undefined;
+  const meters = deps.metrics
+    ? imageMeters(
+        deps.metrics,
+        receivers.map(({ name }) => name),
+      )
+    : undefined;
   const asking: Asking = {
     kubernetes,
     recordEvent,
