@@ -59,7 +59,7 @@ export async function startStarter(
 ): Promise<Starter> {
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
-  const tracing = await createTracing('serin-starter', version);
+  const tracing = await createTracing({ service: 'serin-starter', version, log });
   const { fieldManager, host } = config;
   const { kubernetes, mesh } = connectClusters(config, fieldManager);
   const receivers = config.receivers ? await loadReceivers(config.receivers) : [];

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createLog } from './log.ts';
@@ -39,7 +41,10 @@ describe('tracing', () => {
   let exporter: InMemorySpanExporter;
   let tracing: Tracing;
   const start = async (env: NodeJS.ProcessEnv = {}) =>
-    (tracing = await createTracing('serin-test', '1.2.3', env, new SimpleSpanProcessor(exporter)));
+    (tracing = await createTracing({
+      ...{ service: 'serin-test', version: '1.2.3', env },
+      processor: new SimpleSpanProcessor(exporter),
+    }));
 
   beforeEach(() => void (exporter = new InMemorySpanExporter()));
   afterEach(() => tracing.close());
@@ -117,5 +122,27 @@ describe('tracing', () => {
     expect(alone!.spanContext()).toMatchObject({ traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) });
     expect(child!.parentSpanContext).toMatchObject({ spanId: 'b7ad6b7169203331' });
     expect(child!.status).toEqual({ code: 2, message: 'cancelled' });
+  });
+
+  it('says that a collector does not answer, and does not wait for it at the end', async () => {
+    const silent = createServer(() => undefined);
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    // The library reads these itself.
+    Object.assign(process.env, { OTEL_EXPORTER_OTLP_ENDPOINT: url, OTEL_EXPORTER_OTLP_TIMEOUT: '300' });
+    const warned: unknown[] = [];
+    try {
+      tracing = await createTracing({ service: 'x', version: '1', log: { warn: (...line) => warned.push(line) } });
+      await tracing.span('x', {}, async () => undefined);
+      const since = performance.now();
+      await tracing.close();
+      expect(performance.now() - since).toBeLessThan(5_000);
+      expect(JSON.stringify(warned)).toMatch(/spans left unsent.*time.?out|timed out/i);
+    } finally {
+      delete process.env.OTEL_EXPORTER_OTLP_ENDPOINT;
+      delete process.env.OTEL_EXPORTER_OTLP_TIMEOUT;
+      silent.closeAllConnections();
+      silent.close();
+    }
   });
 });

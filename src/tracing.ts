@@ -1,5 +1,7 @@
 import {
   context,
+  diag,
+  DiagLogLevel,
   isSpanContextValid,
   SpanKind,
   SpanStatusCode,
@@ -7,6 +9,7 @@ import {
   TraceFlags,
   type Attributes,
   type Context,
+  type DiagLogger,
   type SpanContext,
 } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
@@ -14,7 +17,8 @@ import { millisToHrTime } from '@opentelemetry/core';
 import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources';
 import { BasicTracerProvider, BatchSpanProcessor, type SpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { messageOf } from './errors.ts';
-import { withLogFields } from './log.ts';
+import { withLogFields, type Log } from './log.ts';
+import { pause } from './pace.ts';
 import { formatTrace, parseTrace, type TraceContext, type WorkflowSpan } from './workflows/trace-context.ts';
 
 export interface SpanOptions {
@@ -41,17 +45,24 @@ const kinds = {
   consumer: SpanKind.CONSUMER,
 };
 
-/**
- * @param service `serin-worker` or `serin-starter`, unless `OTEL_SERVICE_NAME` says otherwise
- * @param processor where spans go; by default to the collector that the environment names
- */
-export async function createTracing(
-  service: string,
-  version: string,
-  env: NodeJS.ProcessEnv = process.env,
-  processor?: SpanProcessor,
-): Promise<Tracing> {
+export interface TracingOptions {
+  /** `serin-worker` or `serin-starter`, unless `OTEL_SERVICE_NAME` says otherwise. */
+  readonly service: string;
+  readonly version: string;
+  /** Hears what the library has to say, such as that a collector does not answer. */
+  readonly log?: Pick<Log, 'warn'>;
+  readonly env?: NodeJS.ProcessEnv;
+  /** Where spans go; by default to the collector that the environment names. */
+  readonly processor?: SpanProcessor;
+}
+
+/** Longest time that what waits to be sent gets at the end, in milliseconds: releases do not wait for a collector. */
+const lastSendMs = 3_000;
+
+export async function createTracing(options: TracingOptions): Promise<Tracing> {
+  const { service, version, log, env = process.env, processor } = options;
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  if (log) diag.setLogger(diagnostics(log), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
   const resource = defaultResource().merge(
     resourceFromAttributes({ 'service.name': env.OTEL_SERVICE_NAME || service, 'service.version': version }),
   );
@@ -89,7 +100,12 @@ export async function createTracing(
         ...{ droppedAttributesCount: 0, droppedEventsCount: 0, droppedLinksCount: 0 },
       });
     },
-    close: () => provider.shutdown(),
+    async close() {
+      const patience = new AbortController();
+      const sent = provider.shutdown().catch((error: unknown) => log?.warn('spans left unsent', { error: messageOf(error) }));
+      await Promise.race([sent, pause(lastSendMs, patience.signal)]);
+      patience.abort();
+    },
   };
 }
 
@@ -120,6 +136,12 @@ function spanContextOf({ traceId, spanId, sampled }: TraceContext): SpanContext 
 async function collector(): Promise<SpanProcessor> {
   const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-http');
   return new BatchSpanProcessor(new OTLPTraceExporter());
+}
+
+function diagnostics(log: Pick<Log, 'warn'>): DiagLogger {
+  const warn = (message: string) => log.warn('tracing', { message });
+  const nothing = () => undefined;
+  return { error: warn, warn, info: nothing, debug: nothing, verbose: nothing };
 }
 
 function isWanted(env: NodeJS.ProcessEnv): boolean {

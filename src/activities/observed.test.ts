@@ -15,7 +15,7 @@ let run: (work: () => Promise<unknown>, headers?: object) => Promise<unknown>;
 
 beforeEach(async () => {
   registry = new Registry();
-  const factory = observed(await createTracing('test', '0'), workerMeters(registry));
+  const factory = observed(await createTracing({ service: 'test', version: '0', env: {} }), workerMeters(registry));
   const info = {
     ...{ activityType: 'promote', attempt: 2, workflowExecution: { workflowId: 'release/shop/cart', runId: 'r1' } },
     currentAttemptScheduledTimestampMs: Date.now() - 3_000,
