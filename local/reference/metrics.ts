@@ -114,5 +114,8 @@ export const temporals = [
     '`temporal_long_request`',
     'questions for work that Temporal answered, with work or without: one that is idle answers about once a minute',
   ],
-  ['`temporal_long_request_failure`, `temporal_request_failure`', 'calls that Temporal refused or did not answer'],
+  [
+    '`temporal_long_request_failure`, `temporal_request_failure`',
+    'calls that Temporal refused or did not answer; a refused `RespondWorkflowTaskCompleted` now and then is ordinary: a message met a run that was ending',
+  ],
 ] as const;

@@ -148,4 +148,12 @@ describe('the chart', () => {
     expect(spec).toEqual(parse(readFileSync(valuesIn('files/alerts.yaml'), 'utf8')));
     expect(JSON.stringify(spec)).toContain('{{ $labels.name }}');
   });
+
+  it('brings the dashboard where Grafana’s sidecar finds it', () => {
+    const objects = objectsOf(renderChart({ values: [valuesIn('ci/everything.yaml')] }));
+    const found = objects.find(({ metadata }) => metadata.labels?.grafana_dashboard === '1')! as unknown as {
+      data: Readonly<Record<string, string>>;
+    };
+    expect(found.data).toEqual({ 'serin.json': readFileSync(valuesIn('files/dashboard.json'), 'utf8') });
+  });
 });

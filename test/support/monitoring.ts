@@ -48,3 +48,45 @@ export function seriesIn(expr: string): readonly string[] {
   );
   return [...new Set([...written.matchAll(/\b(?:serin|flagger|temporal)_\w+/g)].map(([name]) => name))];
 }
+
+export const dashboardFile = 'deploy/charts/serin/files/dashboard.json';
+
+export interface Panel {
+  readonly id: number;
+  readonly type: string;
+  readonly title: string;
+  readonly description?: string;
+  readonly gridPos: { readonly h: number; readonly w: number; readonly x: number; readonly y: number };
+  readonly datasource?: { readonly type: string; readonly uid: string };
+  readonly fieldConfig?: { readonly defaults: { readonly unit?: string }; readonly overrides: readonly object[] };
+  readonly targets?: readonly {
+    readonly expr: string;
+    readonly datasource: { readonly type: string; readonly uid: string };
+  }[];
+}
+
+export interface Dashboard {
+  readonly uid: string;
+  readonly title: string;
+  readonly schemaVersion: number;
+  readonly templating: {
+    readonly list: readonly { readonly name: string; readonly type: string; readonly definition?: string }[];
+  };
+  readonly panels: readonly Panel[];
+}
+
+export function dashboard(): Dashboard {
+  return JSON.parse(read(dashboardFile)) as Dashboard;
+}
+
+/** Queries of the dashboard as Grafana would send them, each with the title of its panel. */
+export function dashboardQueries(
+  variables: Readonly<Record<string, string>>,
+): readonly { readonly title: string; readonly expr: string }[] {
+  const filled = (expr: string) =>
+    // A variable without a value stays, and Prometheus refuses it.
+    expr.replaceAll(/\$(\w+)/g, (text, name: string) => variables[name] ?? text);
+  return dashboard().panels.flatMap(({ title, targets = [] }) =>
+    targets.map(({ expr }) => ({ title, expr: filled(expr) })),
+  );
+}
