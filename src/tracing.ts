@@ -102,7 +102,9 @@ export async function createTracing(options: TracingOptions): Promise<Tracing> {
     },
     async close() {
       const patience = new AbortController();
-      const sent = provider.shutdown().catch((error: unknown) => log?.warn('spans left unsent', { error: messageOf(error) }));
+      const sent = provider
+        .shutdown()
+        .catch((error: unknown) => log?.warn('spans left unsent', { error: messageOf(error) }));
       await Promise.race([sent, pause(lastSendMs, patience.signal)]);
       patience.abort();
     },
