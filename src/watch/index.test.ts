@@ -179,6 +179,25 @@ describe('watching a cluster', () => {
     expect(foreign.map(({ kind }) => kind)).toEqual(kinds);
   });
 
+  it('a template hands on the trace that it came with, and one that somebody changes later does not', async () => {
+    const traces: (string | undefined)[] = [];
+    start(cluster([], canary('a'), deployment('a')), {
+      hint: (_: unknown, __: unknown, trace?: string) => traces.push(trace),
+    });
+    await listed();
+    traces.length = 0;
+    const traced = (image: string, trace?: string) => {
+      const object = deployment('a', image);
+      const annotations: Record<string, string> = trace ? { 'serin.dev/traceparent': trace } : {};
+      return { ...object, metadata: { ...object.metadata, annotations } };
+    };
+    emit('MODIFIED', traced('2', '00-a-b-01'));
+    emit('MODIFIED', traced('3', '00-a-b-01'));
+    emit('MODIFIED', traced('4', '00-c-d-01'));
+    emit('MODIFIED', traced('5'));
+    expect(traces).toEqual(['00-a-b-01', undefined, '00-c-d-01', undefined]);
+  });
+
   it('a repair of ours causes no hint, a change by hand and a deletion do', async () => {
     start(cluster([], canary('a'), service('a-canary', 'a')));
     await listed();

@@ -109,8 +109,9 @@ export function createWatches(options: WatchOptions): Watches {
       readers.set(`${resource.kind}/${key}`, space, after?.configs ?? []);
       const change = workloadChange(before, after);
       if (change === undefined) return;
-      // Only a new template is what the push made; what becomes of its pods later is a matter of the release itself.
-      const trace = change === 'template' ? after?.trace : undefined;
+      // A new template that came with a trace of its own is what a push made. What becomes of its pods is a matter of the
+      // release itself, and a template that somebody changes later has nothing to do with the push before.
+      const trace = change === 'template' && before?.trace !== after?.trace ? after?.trace : undefined;
       for (const canary of ownership.canariesOf(resource.kind, space, name))
         hintOne(canary, resource.kind, name, resourceVersion, false, trace || undefined);
     });

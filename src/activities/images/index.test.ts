@@ -161,6 +161,21 @@ describe('writing a pushed image', () => {
     expect(kubernetes.applied.at(-1)).not.toHaveProperty(['metadata', 'annotations', 'serin.dev/author']);
   });
 
+  it('leaves its trace on the target with the image, in one write, for the release that it starts', async () => {
+    const kubernetes = cluster(canary(), deployment('registry.example.com/shop/cart:1.4.0'));
+    let trace: string | undefined = '00-a-b-01';
+    const { writeImage } = createImageActivities({
+      ...{ kubernetes, receivers: [receiver], settings: { namespace: '' } },
+      trace: () => trace,
+    });
+    await writeImage(ref, { push: push('1.4.2'), digest: B });
+    expect(kubernetes.applied).toHaveLength(1);
+    expect(kubernetes.applied[0]).toHaveProperty(['metadata', 'annotations', 'serin.dev/traceparent'], '00-a-b-01');
+    trace = undefined;
+    await writeImage(ref, { push: push('1.4.3'), digest: C });
+    expect(kubernetes.applied.at(-1)).not.toHaveProperty(['metadata', 'annotations', 'serin.dev/traceparent']);
+  });
+
   it('done twice changes nothing more and tells nobody again, yet says that it was written', async () => {
     const kubernetes = cluster(canary(), deployment('registry.example.com/shop/cart:1.4.0'));
     const first = await activities(kubernetes).writeImage(ref, { push: push('1.4.2'), digest: B });
