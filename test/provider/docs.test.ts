@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parse, parseAllDocuments, stringify } from 'yaml';
+import { chart, objectsOf, renderChart } from '../../local/chart.ts';
 import { kubectlFor, type Kubectl } from '../../local/kubectl.ts';
 import { loadIssuers } from '../../src/activities/actors.ts';
 import { run } from '../../src/cli/index.ts';
@@ -47,6 +48,9 @@ const isObject = (value: unknown): value is KubernetesObject =>
 
 /** A page about another product shows what its readers have there. */
 const isOurs = ({ text }: Block) => !text.startsWith('# Argo Rollouts\n');
+
+/** A part of a values file says that it is one. */
+const areValues = ({ text }: Block) => text.startsWith('# Values of the chart\n');
 
 /** Blocks that can be applied as they stand. */
 const manifests = blocks('yaml').filter((block) => isOurs(block) && documents(block.text).every(isObject));
@@ -125,11 +129,17 @@ const parts: readonly (readonly [page: string, at: (part: object) => object])[] 
 
 describe('parts of a Canary in the pages', () => {
   it.each(parts)('of %s make a Canary that is taken', async (page, at) => {
-    const [block] = blocksOf(page, 'yaml').filter(({ text }) => !documents(text).every(isObject));
+    const [block] = blocksOf(page, 'yaml').filter((one) => !documents(one.text).every(isObject) && !areValues(one));
     const readme = blocksOf('README.md', 'yaml').map(({ text }) => parse(text) as KubernetesObject);
     const canary = merged(readme[0]!, at(parse(block!.text) as object)) as KubernetesObject;
     expect(await lint([canary])).toEqual(['nothing to say']);
     expect(await dryRun([canary])).toHaveLength(1);
+  });
+
+  it.each(blocks('yaml').filter(areValues).map(named))('or, at %s, values that the chart takes', (_, { text }) => {
+    const file = join(folder, 'values.yaml');
+    writeFileSync(file, text);
+    expect(objectsOf(renderChart({ values: [join(chart, 'ci/defaults.yaml'), file] })).length).toBeGreaterThan(10);
   });
 
   it('or are YAML at least', () => {
