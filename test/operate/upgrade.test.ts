@@ -54,7 +54,10 @@ async function historyOf(podinfo: Podinfo, runId: string) {
   };
   return {
     carriers: events.flatMap((event) => event.workflowTaskCompletedEventAttributes?.identity ?? []),
-    failures: events.flatMap((event) => event.workflowTaskFailedEventAttributes?.failure?.message ?? []),
+    // A message that meets a run which is about to end makes the server refuse the end: the run looks once more.
+    failures: events
+      .flatMap((event) => event.workflowTaskFailedEventAttributes?.failure?.message ?? [])
+      .filter((message) => message !== 'UnhandledCommand'),
   };
 }
 
