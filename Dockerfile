@@ -13,13 +13,13 @@ WORKDIR /app
 # Installing runs no scripts of packages: ours need none, and `node`, which brings Node to machines without it, has a long one.
 FROM base AS modules
 COPY package.json package-lock.json .npmrc ./
-RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --ignore-scripts
+RUN --mount=type=cache,target=/npm-cache npm ci --cache /npm-cache --omit=dev --ignore-scripts
 COPY deploy/image/prune.sh ./
 RUN sh prune.sh node_modules
 
 FROM base AS build
 COPY package.json package-lock.json .npmrc ./
-RUN --mount=type=cache,target=/root/.npm npm ci --include=dev --ignore-scripts
+RUN --mount=type=cache,target=/npm-cache npm ci --cache /npm-cache --include=dev --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 RUN npm run build

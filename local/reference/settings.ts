@@ -3,7 +3,7 @@ import { code, heading, markdownTable } from './page.ts';
 
 /** Every setting, the flags of Flagger, and the variables of libraries that mean something to Serin. */
 export function settingsPage(): string {
-  return `${heading('Settings', 'src/config.ts')}
+  return `${heading('Settings', 'src/config')}
 Read at the start, in the worker (W) and the starter (S): from flags, from variables, in this order; for what is marked with ¹ the variable wins, as
 in Flagger. A value that cannot be stops the start and is named, with what would be right. \`serin config\` prints what a process of this environment
 would take, and where each value comes from. Secrets are never printed; give them as variables, since flags can be read by whoever may read the pod.
