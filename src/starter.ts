@@ -61,7 +61,7 @@ export async function startStarter(
   collectDefaultMetrics({ register: metrics });
   const tracing = await createTracing({ service: 'serin-starter', version, log });
   const { fieldManager, host } = config;
-  const { kubernetes, mesh } = connectClusters(config, fieldManager);
+  const { kubernetes, mesh } = connectClusters(config, fieldManager, log);
   const receivers = config.receivers ? await loadReceivers(config.receivers) : [];
   const trustedProxies = trusted(config.trustedProxies);
 

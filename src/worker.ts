@@ -39,7 +39,7 @@ async function main(): Promise<void> {
   collectDefaultMetrics({ register: metrics });
   const meters = workerMeters(metrics);
   const tracing = await createTracing({ service: 'serin-worker', version, log });
-  const deps: Deps = { ...connectClusters(settings, fieldManager), http: createHttp(), settings };
+  const deps: Deps = { ...connectClusters(settings, fieldManager, log), http: createHttp(), settings };
   const receivers = settings.receivers ? await loadReceivers(settings.receivers) : [];
   const issuers = await issuersOf(settings);
   const sink = settings.auditSink ? openSink(settings.auditSink) : undefined;

@@ -3,6 +3,7 @@ import type { Canary, CanaryWebhook } from '../schemas/canary.ts';
 import {
   analysisOf,
   approvalsOf,
+  canaryDefaults,
   hookTimeoutMs,
   intervalMs,
   isSkipped,
@@ -59,7 +60,7 @@ export function settingsOfUnreadable(spec: unknown, worker: WorkerSettings): Set
     canaryAnalysis?: { interval?: unknown };
   };
   // The step clock goes on by it, so that a release does not wait longer after the cure than it would have without.
-  const interval = parseDuration(textOr((analysis ?? canaryAnalysis)?.interval, '')) ?? 60_000;
+  const interval = parseDuration(textOr((analysis ?? canaryAnalysis)?.interval, '')) ?? canaryDefaults.intervalMs;
   return {
     target: { kind: textOr(targetRef?.kind, 'Deployment'), name: textOr(targetRef?.name, '') },
     provider: worker.meshProvider,
@@ -69,7 +70,7 @@ export function settingsOfUnreadable(spec: unknown, worker: WorkerSettings): Set
     revertOnDeletion: false,
     splitsTraffic: true,
     parks: hasPodsOfItsOwn(textOr(targetRef?.kind, '')),
-    progressDeadlineSeconds: 600,
+    progressDeadlineSeconds: canaryDefaults.progressDeadlineSeconds,
     analysis: {
       strategy: 'canary',
       intervalMs: Math.max(worker.minimumIntervalMs, interval),

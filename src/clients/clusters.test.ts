@@ -9,9 +9,10 @@ import { resources } from './kubernetes.ts';
 let folder: string;
 let server: FakeServer;
 let now: number;
+let warned: string[];
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'clusters-'));
-  now = 0;
+  [now, warned] = [0, []];
   server = await startServer(() => ({
     status: 200,
     body: JSON.stringify({ metadata: { resourceVersion: '1' }, items: [] }),
@@ -40,7 +41,12 @@ function mountSecret(token: string, generation: number): void {
   if (generation === 1) symlinkSync(join('..data', 'kubeconfig'), join(folder, 'kubeconfig'));
 }
 
-const open = () => connectCluster(join(folder, 'kubeconfig'), { fieldManager: 'test' }, '', () => now);
+const open = () =>
+  connectCluster(join(folder, 'kubeconfig'), {
+    options: { fieldManager: 'test' },
+    log: { warn: (message) => warned.push(message) },
+    now: () => now,
+  });
 const tokens = () => server.requests.map(({ headers }) => headers.authorization);
 
 describe('a kubeconfig', () => {
@@ -71,6 +77,8 @@ describe('a kubeconfig', () => {
       await kubernetes.list(resources.canaries, 'shop');
     }
     expect(tokens()).toEqual(['Bearer one', 'Bearer one', 'Bearer two']);
+    // Once for each state it was found in.
+    expect(warned).toEqual(Array(2).fill('kubeconfig cannot be read again yet'));
   });
 
   it('that is not there at the start is an error that names it', () => {

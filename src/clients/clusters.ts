@@ -1,5 +1,7 @@
 import { statSync } from 'node:fs';
 import type { ProcessSettings } from '../config.ts';
+import { messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
 import { createKubernetes, loadKubeConfig, type Kubernetes, type KubernetesOptions } from './kubernetes.ts';
 
 /** The clusters a process works with. */
@@ -13,11 +15,20 @@ export interface Clusters {
 type Named = Pick<ProcessSettings, 'kubeconfig' | 'meshKubeconfig' | 'master' | 'kubernetesQps' | 'kubernetesBurst'>;
 
 /** Clients for the clusters that the settings name. @throws Error when a kubeconfig cannot be read */
-export function connectClusters(settings: Named, fieldManager: string): Clusters {
+export function connectClusters(settings: Named, fieldManager: string, log: Pick<Log, 'warn'>): Clusters {
   const { kubeconfig, meshKubeconfig, master, kubernetesQps: qps, kubernetesBurst: burst } = settings;
-  const connect = (path: string) => connectCluster(path, { fieldManager, limit: { qps, burst } }, master);
+  const options = { fieldManager, limit: { qps, burst } };
+  const connect = (path: string) => connectCluster(path, { options, master, log });
   const kubernetes = connect(kubeconfig);
   return { kubernetes, mesh: meshKubeconfig ? connect(meshKubeconfig) : kubernetes };
+}
+
+interface ConnectOptions {
+  readonly options: KubernetesOptions;
+  /** URL of the API server, instead of what the kubeconfig says. */
+  readonly master?: string;
+  readonly log: Pick<Log, 'warn'>;
+  readonly now?: () => number;
 }
 
 /** How often a kubeconfig is looked at, in milliseconds. */
@@ -25,21 +36,21 @@ const lookEveryMs = 5_000;
 
 /**
  * A client for the cluster of a kubeconfig, which is read again once the file has changed: credentials in it are rotated,
- * and Kubernetes replaces the files of a Secret under a running process. A file that cannot be read changes nothing until
- * it can. Watches that are open go on until they end. Without a path the pod's own account is used, whose token the
+ * and Kubernetes replaces the files of a Secret under a running process. A file that cannot be read is told, and changes
+ * nothing until it can. Watches that are open go on until they end. Without a path the pod's own account is used, whose token the
  * library reads again by itself.
  */
 export function connectCluster(
   path: string,
-  options: KubernetesOptions,
-  master = '',
-  now: () => number = Date.now,
+  { options, master = '', log, now = Date.now }: ConnectOptions,
 ): Kubernetes {
   const open = () => createKubernetes(loadKubeConfig(path, master), options);
   if (path === '') return open();
   let seen = stampOf(path);
   let client = open();
   let lookedAt = now();
+  /** The state of the file that was told of last. */
+  let told = seen;
   const current = (): Kubernetes => {
     if (now() - lookedAt < lookEveryMs) return client;
     lookedAt = now();
@@ -48,8 +59,10 @@ export function connectCluster(
     try {
       client = open();
       seen = stamp;
-    } catch {
-      // Half written, or gone for a moment: what it said before goes on until it can be read, and the next look tries again.
+    } catch (error) {
+      // Half written, or gone for a moment: what it said before goes on, and the next look tries again.
+      if (told !== stamp) log.warn('kubeconfig cannot be read again yet', { path, error: messageOf(error) });
+      told = stamp;
     }
     return client;
   };

@@ -23,13 +23,16 @@ export function primaryTargetName(canary: Canary): string {
   return `${canary.spec.targetRef.name}-primary`;
 }
 
+/** What holds of a Canary that says nothing, also where it cannot be read as a whole. */
+export const canaryDefaults = { intervalMs: 60_000, progressDeadlineSeconds: 600 } as const;
+
 /**
  * Milliseconds between a change of weight and its judgment. What is no duration counts as a minute.
  *
  * @param minimumMs the shortest there is
  */
 export function intervalMs(canary: Canary, minimumMs: number): number {
-  return Math.max(minimumMs, parseDuration(analysisOf(canary).interval) ?? 60_000);
+  return Math.max(minimumMs, parseDuration(analysisOf(canary).interval) ?? canaryDefaults.intervalMs);
 }
 
 /** Failed checks that end a release. */
@@ -56,7 +59,7 @@ export function strategyOf(canary: Canary): 'canary' | 'blue-green' | 'ab-testin
 }
 
 export function progressDeadlineSeconds(canary: Canary): number {
-  return canary.spec.progressDeadlineSeconds ?? 600;
+  return canary.spec.progressDeadlineSeconds ?? canaryDefaults.progressDeadlineSeconds;
 }
 
 /** Percent of pods that have to be available. A 0 is meant. */

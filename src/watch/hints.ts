@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { CanaryRef } from '../activities/contract.ts';
 import { configKey, configReferences } from '../schemas/config-references.ts';
+import { canaryDefaults } from '../schemas/defaults.ts';
 import { parseDuration } from '../schemas/duration.ts';
 import { targetKindOf } from '../schemas/targets.ts';
 import type { KubernetesObject, ManagedFields } from '../clients/kubernetes.ts';
@@ -92,8 +93,11 @@ export function viewCanary(object: KubernetesObject, ours: string): CanaryView {
     phase: text(status.phase),
     canaryWeight: typeof status.canaryWeight === 'number' ? status.canaryWeight : 0,
     ...transition(text(status.lastTransitionTime)),
-    intervalMs: parseDuration(text(map(spec.analysis ?? spec.canaryAnalysis).interval)) || 60_000,
-    progressDeadlineSeconds: typeof spec.progressDeadlineSeconds === 'number' ? spec.progressDeadlineSeconds : 600,
+    intervalMs: parseDuration(text(map(spec.analysis ?? spec.canaryAnalysis).interval)) || canaryDefaults.intervalMs,
+    progressDeadlineSeconds:
+      typeof spec.progressDeadlineSeconds === 'number'
+        ? spec.progressDeadlineSeconds
+        : canaryDefaults.progressDeadlineSeconds,
     suspended: spec.suspend === true,
     ...(images ? { images } : {}),
   };
