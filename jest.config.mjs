@@ -14,6 +14,7 @@ const common = {
 const level = (displayName, testMatch, more = {}) => ({ ...common, displayName, testMatch, ...more });
 
 export default {
+  testSequencer: '<rootDir>/test/support/longest-first.mjs',
   // Of `it.concurrent`, whose scenes mostly wait: for the next interval, for pods.
   maxConcurrency: 8,
   projects: [

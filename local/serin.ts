@@ -1,7 +1,11 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { cacheFolder } from './cache.ts';
 import { freePort } from './ports.ts';
 import { answers } from './probe.ts';
 import { startServer, type Server } from './process.ts';
@@ -74,6 +78,7 @@ export async function startSerin(stack: Surroundings, options: SerinOptions = {}
     SERIN_MINIMUM_INTERVAL_MS: String(options.minimumIntervalMs ?? 10_000),
     SERIN_DRAIN_MS: String(options.drainMs ?? 1_000),
     ...(route ? { SERIN_RECEIVERS: writeReceivers(directory, stack, route, options.receivers) } : {}),
+    ...(options.app === undefined ? await prepared(directory, only) : {}),
     ...options.env,
   };
   const ports = { worker: await freePort(), starter: await freePort(), loadtester: await freePort() };
@@ -124,6 +129,29 @@ export async function startSerin(stack: Surroundings, options: SerinOptions = {}
     hooks: route ? `http://127.0.0.1:${route.hooksPort}` : '',
     stop,
   };
+}
+
+/** The workflows as the sources have them, bundled once for all workers of this process. */
+let workflows: Promise<string> | undefined;
+
+/**
+ * What programs that run from the sources would each do for themselves whenever they start: translate, and bundle the
+ * workflows.
+ */
+async function prepared(directory: string, only: readonly ProcessName[]): Promise<Readonly<Record<string, string>>> {
+  const settings = { NODE_COMPILE_CACHE: join(cacheFolder(), 'node') };
+  if (!only.includes('worker')) return settings;
+  const bundle = join(directory, 'workflow-bundle.js');
+  writeFileSync(bundle, await (workflows ??= bundleWorkflows(bundle)));
+  return { ...settings, SERIN_WORKFLOW_BUNDLE: bundle };
+}
+
+async function bundleWorkflows(target: string): Promise<string> {
+  // In a process of its own: the bundler is not what a test or a demo should have to load.
+  await promisify(execFile)(process.execPath, [program('bundle'), target], {
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
+  return readFile(target, 'utf8');
 }
 
 /** Path of a program of ours by its name: the source, or what the build made of it. */

@@ -8,9 +8,14 @@ import { fileURLToPath } from 'node:url';
 const levels = ['lint', 'types', 'domain', 'unit', 'provider', 'workflow', 'e2e', 'operate'] as const;
 type Level = (typeof levels)[number];
 
-/** Levels that need a processor and nothing else. They run beside the workflow level, which mostly waits. */
-const checks: readonly Level[] = ['lint', 'types'];
-const waiting: Level = 'workflow';
+/**
+ * What runs beside what, each lane in its order: levels that wait for intervals and for pods leave half of two processors
+ * to others.
+ */
+const lanes: readonly (readonly Level[])[] = [
+  ['domain', 'unit', 'e2e'],
+  ['lint', 'types', 'provider', 'workflow', 'operate'],
+];
 
 interface Count {
   readonly passed: number;
@@ -23,12 +28,7 @@ async function main(asked: readonly string[]): Promise<void> {
   const unknown = asked.filter((name) => !(levels as readonly string[]).includes(name));
   if (unknown.length > 0) throw new Error(`unknown level ${unknown.join(', ')}; there are ${levels.join(', ')}`);
   const chosen = levels.filter((level) => asked.length === 0 || asked.includes(level));
-  const beside = chosen.includes(waiting) ? chosen.filter((level) => checks.includes(level)) : [];
-  const counts: Count[] = [];
-  for (const level of chosen.filter((level) => !beside.includes(level))) {
-    const together = [runInTurn([level]), ...(level === waiting ? [runInTurn(beside)] : [])];
-    counts.push(...(await Promise.all(together)).flat());
-  }
+  const counts = (await Promise.all(lanes.map((lane) => runInTurn(lane.filter(among(chosen)))))).flat();
   const total = (key: keyof Count) => counts.reduce((sum, count) => sum + count[key], 0);
   process.stdout.write(`\n${total('passed')} passed, ${total('failed')} failed\n`);
   process.exitCode = total('failed') > 0 || total('passed') === 0 ? 1 : 0;
@@ -91,6 +91,7 @@ function npm(stdout: 'inherit' | 'ignore', ...args: string[]): Promise<number> {
   });
 }
 
+const among = (chosen: readonly Level[]) => (level: Level) => chosen.includes(level);
 const seconds = (since: number) => ((Date.now() - since) / 1000).toFixed(1);
 
 await main(process.argv.slice(2));
