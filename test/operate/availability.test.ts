@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
@@ -130,6 +131,8 @@ describe('fifty releases at once', () => {
         running.push(await start('cd'[index]!));
         running.splice(running.indexOf(old), 1);
         await old.stop(45_000);
+        // By itself, having drained: one that had to be killed says no last word.
+        expect(readFileSync(old.log, 'utf8')).toMatch(/(worker|starter has) stopped/);
       }
     };
     const since = Date.now();

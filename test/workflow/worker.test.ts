@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { freePort } from '../../local/ports.ts';
 import { eventually } from '../support/cluster.ts';
 import { closeServers, startServer } from '../support/fake-server.ts';
+import { openBench } from '../support/temporal.ts';
 
 let folder: string;
 let worker: ChildProcess | undefined;
@@ -19,17 +20,19 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A worker process with some environment, and an API server that refuses it everything. */
-async function start(env: Readonly<Record<string, string>>) {
-  const refusing = await startServer(() => ({
-    status: 403,
-    body: JSON.stringify({ message: 'canaries is forbidden' }),
-  }));
+const refuseEverything = () => ({ status: 403, body: JSON.stringify({ message: 'canaries is forbidden' }) });
+
+/** A worker process with some environment, and an API server that refuses it everything or answers as it is told. */
+async function start(
+  env: Readonly<Record<string, string>>,
+  apiServer: Parameters<typeof startServer>[0] = refuseEverything,
+) {
+  const server = await startServer(apiServer);
   const kubeconfig = join(folder, 'kubeconfig');
   writeFileSync(
     kubeconfig,
     JSON.stringify({
-      clusters: [{ name: 'x', cluster: { server: refusing.url, 'insecure-skip-tls-verify': true } }],
+      clusters: [{ name: 'x', cluster: { server: server.url, 'insecure-skip-tls-verify': true } }],
       users: [{ name: 'x', user: {} }],
       contexts: [{ name: 'x', context: { cluster: 'x', user: 'x' } }],
       'current-context': 'x',
@@ -104,4 +107,43 @@ describe('a worker that cannot work yet', () => {
     expect(said()).toContain(message);
     expect(child.exitCode).toBe(1);
   });
+});
+
+describe('a worker that is told to end while it works', () => {
+  it('finishes what it has in hand, which nobody does again, and then ends', async () => {
+    const bench = await openBench();
+    let answer: (() => void) | undefined;
+    const { child, said, readyz } = await start(
+      {
+        TEMPORAL_ADDRESS: process.env.SERIN_TEST_TEMPORAL ?? '',
+        SERIN_TASK_QUEUE: bench.taskQueue,
+        SERIN_SHUTDOWN_MS: '20000',
+      },
+      ({ url }, _, response) => {
+        if (!/\/namespaces\/prod\/canaries\/shop-/.test(url)) return { body: JSON.stringify({ items: [] }) };
+        // The look at the Canary hangs until the test lets it go: there is no such Canary.
+        answer = () => void response.writeHead(404).end(JSON.stringify({ message: 'not found' }));
+        return undefined;
+      },
+    );
+    try {
+      await eventually('the worker to poll', async () => (await readyz()).startsWith('200'), 30_000);
+      const release = await bench.hint(bench.canary());
+      await eventually('a look in progress', () => answer !== undefined);
+      const exit = once(child, 'exit');
+      child.kill('SIGTERM');
+      await eventually('the worker to drain', () => said().includes('"state":"DRAINING"'));
+      expect(child.exitCode).toBeNull();
+      answer!();
+      expect(await exit).toEqual([0, null]);
+      expect(said()).toContain('worker stopped');
+      const events = (await release.fetchHistory()).events ?? [];
+      const started = events.flatMap((event) => event.activityTaskStartedEventAttributes ?? []);
+      expect(started.map(({ attempt }) => attempt)).toEqual([1]);
+      expect(events.filter((event) => event.activityTaskCompletedEventAttributes)).toHaveLength(1);
+      await release.terminate('the test is over');
+    } finally {
+      await bench.close();
+    }
+  }, 90_000);
 });
