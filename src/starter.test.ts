@@ -104,7 +104,7 @@ describe('a starter', () => {
           name: 'prod',
           type: 'distribution',
           host: 'registry.example.com',
-          tokensFile: file('tokens', 'a-token-for-this-test-only\n'),
+          tokensFile: file('tokens', 'a-token-for-this-test-and-no-other\n'),
           repositories: ['shop/*'],
           namespaces: ['shop'],
         },
@@ -145,7 +145,7 @@ describe('a starter', () => {
     };
     const answer = await fetch(`http://127.0.0.1:${starter!.hooksPort}/hooks/v1/prod`, {
       method: 'POST',
-      headers: { authorization: 'Bearer a-token-for-this-test-only', 'content-type': 'application/json' },
+      headers: { authorization: 'Bearer a-token-for-this-test-and-no-other', 'content-type': 'application/json' },
       body: JSON.stringify({ events: [event] }),
     });
     expect([answer.status, await answer.json()]).toEqual([200, { accepted: 1, ignored: 0 }]);

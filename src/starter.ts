@@ -113,14 +113,14 @@ export async function startStarter(
   };
   const health = await listen(healthHandler({ ready, metrics }), { host, port: config.healthPort ?? config.port });
   // Within the trace of the caller, if it names one; only what was authenticated gets this far.
-  const start: TemporalStarter['push'] = (push, id, options) =>
+  const start: TemporalStarter['push'] = (push, id, options, deadline) =>
     tracing.span(
       'push',
       {
         kind: 'consumer',
         attributes: { 'serin.receiver': push.receiver, 'serin.image': `${push.host}/${push.repository}:${push.tag}` },
       },
-      () => temporal.push(push, id, options),
+      () => temporal.push(push, id, options, deadline),
     );
   const answer = dispatcher({
     ...{ receivers, start, log, metrics, trustedProxies },

@@ -21,8 +21,16 @@ import { hintSignal, releaseId, type Hint } from './workflows/messages.ts';
 export interface TemporalStarter {
   /** Wakes the Canary's release, or starts one. Rejects when Temporal did not take it. */
   hint(canary: CanaryRef, hint: Hint): Promise<void>;
-  /** Starts `imagePush` once for one occurrence; a redelivery is a duplicate. */
-  push(push: ImagePush, workflowId: string, options: ImagePushOptions): Promise<'started' | 'duplicate'>;
+  /**
+   * Starts `imagePush` once for one occurrence; a redelivery is a duplicate. Rejects when Temporal has not taken it by
+   * the deadline, in milliseconds since 1970; it may have all the same.
+   */
+  push(
+    push: ImagePush,
+    workflowId: string,
+    options: ImagePushOptions,
+    deadline: number,
+  ): Promise<'started' | 'duplicate'>;
   /** Schedules that look into registries. */
   readonly polls: PollSchedules;
   /** Why Temporal cannot be used now, or undefined. */
@@ -38,7 +46,17 @@ export function connectTemporal(taskQueue: string): TemporalStarter {
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
   const connection = Connection.lazy(connectionOptions);
   const client = new Client({ connection, namespace, interceptors: { workflow: [tracingInterceptor] } });
-  const within = <T>(ms: number, work: () => Promise<T>) => client.withDeadline(Date.now() + ms, work);
+  const underWay = new Set<Promise<unknown>>();
+  const by = async <T>(deadline: number, work: () => Promise<T>) => {
+    const call = client.withDeadline(deadline, work);
+    underWay.add(call);
+    try {
+      return await call;
+    } finally {
+      underWay.delete(call);
+    }
+  };
+  const within = <T>(ms: number, work: () => Promise<T>) => by(Date.now() + ms, work);
 
   return {
     polls: pollSchedules(client, taskQueue, within),
@@ -57,11 +75,9 @@ export function connectTemporal(taskQueue: string): TemporalStarter {
         throw explained(error);
       });
     },
-    async push(push, workflowId, options) {
+    async push(push, workflowId, options, deadline) {
       try {
-        // Senders wait from a second to ten. One that has gone by then asks again, and hears that it is known; one that
-        // never asks again is better kept waiting than sent away.
-        await within(5_000, () =>
+        await by(deadline, () =>
           client.workflow.start<typeof imagePush>('imagePush', {
             workflowId,
             taskQueue,
@@ -86,6 +102,8 @@ export function connectTemporal(taskQueue: string): TemporalStarter {
       }
     },
     async close() {
+      // A call that is between two tries would make the next one on a closed channel, and throw where nobody catches it.
+      await Promise.allSettled(underWay);
       await connection.close();
     },
   };

@@ -198,7 +198,10 @@ describe('serin hook-url', () => {
   const plain = { ...hub, name: 'plain', type: 'distribution', host: 'registry.example.com' };
   const path = join(folder, 'receivers.json');
   writeFileSync(path, JSON.stringify([hub, plain]));
-  const hookUrl = async (argv: string[], env: Record<string, string> = { KEY: 'a-key-for-addresses-only-1' }) => {
+  const hookUrl = async (
+    argv: string[],
+    env: Record<string, string> = { KEY: 'a-key-for-addresses-of-this-test-1' },
+  ) => {
     const [out, err]: [string[], string[]] = [[], []];
     const code = await run(['hook-url', ...argv], {
       env,

@@ -28,7 +28,10 @@ export const aliyunEventbridge: Trigger = {
   malformed: 'refuse',
   accepted: 200,
   // Where certificates cannot be fetched: the rule's token, at an address that is a secret too.
-  credentials: [{ scheme: 'eventbridge' }, { scheme: 'header', header: 'x-eventbridge-signature-token' }],
+  credentials: [
+    { scheme: 'eventbridge' },
+    { scheme: 'header', header: 'x-eventbridge-signature-token', atSecretAddress: true },
+  ],
   options: Options.prefault({}),
   parse(hook) {
     const { events } = hook.options as z.output<typeof Options>;

@@ -10,6 +10,8 @@ export interface CloudEvent {
   readonly subject?: string;
   /** RFC 3339. */
   readonly time?: string;
+  /** Attributes beside those of the specification that are text. */
+  readonly extensions: Readonly<Record<string, string>>;
   /** JSON, or undefined for data of another kind. */
   readonly data: unknown;
 }
@@ -41,10 +43,12 @@ export function decodeCloudEvents(raw: Uint8Array, headers: IncomingHttpHeaders)
   }
   const isBinary = ['ce-specversion', 'ce-id', 'ce-source', 'ce-type'].every((name) => headers[name] !== undefined);
   if (isBinary) return one(binary(raw, headers, type));
-  if (type === 'application/json') return one(structured(raw));
-  return Object.keys(headers).some((name) => name.startsWith('ce-'))
-    ? { malformed: 'a required ce- header is missing' }
-    : { unsupported: 'send a CloudEvent, or JSON as documented' };
+  const event = type === 'application/json' ? structured(raw) : undefined;
+  if (event && 'event' in event) return one(event);
+  // Meant to be binary, so what is wrong is not the body.
+  if (Object.keys(headers).some((name) => name.startsWith('ce-')))
+    return { malformed: 'a required ce- header is missing' };
+  return event ?? { unsupported: 'send a CloudEvent, or JSON as documented' };
 }
 
 /**
@@ -132,12 +136,16 @@ function binary(raw: Uint8Array, headers: IncomingHttpHeaders, type: string): Re
 function withAttributes(attributes: Readonly<Record<string, unknown>>, data: unknown): Result {
   if (!Object.keys(attributes).every((name) => /^[a-z0-9]{1,20}$/.test(name)))
     return { malformed: 'an attribute name that is none' };
-  const { specversion, id, source, type, subject, time } = attributes;
+  const { specversion, id, source, type, subject, time, datacontenttype: _, dataschema: __, ...others } = attributes;
   if (specversion !== '1.0') return { malformed: 'specversion is not 1.0' };
   if (!isText(id) || !isText(source) || !isText(type)) return { malformed: 'id, source or type is missing' };
+  if (!isUriReference(source)) return { malformed: 'source is no URI reference' };
   if (subject !== undefined && !isText(subject)) return { malformed: 'subject is no text' };
   if (time !== undefined && !isTime(time)) return { malformed: 'time is not RFC 3339' };
-  return { event: { id, source, type, data, ...(subject ? { subject } : {}), ...(time ? { time } : {}) } };
+  const extensions = Object.fromEntries(
+    Object.entries(others).filter((entry): entry is [string, string] => isText(entry[1])),
+  );
+  return { event: { id, source, type, data, extensions, ...(subject ? { subject } : {}), ...(time ? { time } : {}) } };
 }
 
 /** Double quotes are taken away, then percent-encoding, once. Undefined for bytes that are not UTF-8. */
@@ -157,6 +165,15 @@ function isJsonType(type: unknown): boolean {
 
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value.length > 0 && value.length <= 2_048;
+}
+
+/** @see RFC 3986, section 4.1: a URI, or one that stands for itself, such as `acs.cr` or `/projects/7` */
+function isUriReference(text: string): boolean {
+  if (!/^(?:[\w.~:/?[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*(?:#(?:[\w.~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)?$/.test(text))
+    return false;
+  // A colon in the first segment is the end of a scheme.
+  const [first = ''] = text.split(/[/?#]/);
+  return !first.includes(':') || /^[A-Za-z][A-Za-z0-9+.-]*:/.test(first);
 }
 
 function isTime(value: unknown): value is string {

@@ -14,11 +14,14 @@ import {
   sendBytes,
   type Senders,
 } from '../../test/support/hooks.ts';
+import { repositoryIn } from '../images/aliases.ts';
+import { parseReference, type ImageReference } from '../images/reference.ts';
 import { createLog } from '../log.ts';
 import { listen, type Listening } from '../server.ts';
 import type { ImagePush } from '../workflows/image-push.ts';
 import { dispatcher } from './dispatch.ts';
 import { triggers } from './index.ts';
+import type { Receiver } from './receivers.ts';
 
 /**
  * What every trigger has to keep, shown by recorded requests: their bytes go through the real HTTP server, and the
@@ -41,19 +44,21 @@ afterAll(() => new Promise<void>((done) => void trap.close(() => done())));
 
 let server: Listening;
 let metrics: Registry;
+let receivers: readonly Receiver[];
 let logged: string[];
 let started: Map<string, ImagePush>;
 let temporalIsDown: boolean;
 
-async function serve(source: string): Promise<void> {
+async function serve(source: string, change: Partial<Receiver> = {}): Promise<void> {
   metrics = new Registry();
   logged = [];
   started = new Map();
   temporalIsDown = false;
   trapped = 0;
   senders.asked.length = 0;
+  receivers = (await receiversOf(source, senders)).map((receiver) => ({ ...receiver, ...change }));
   const handler = dispatcher({
-    receivers: await receiversOf(source, senders),
+    receivers,
     start: (push, workflowId) => {
       if (temporalIsDown) return Promise.reject(new Error('UNAVAILABLE: connection refused'));
       const known = started.has(workflowId);
@@ -92,6 +97,12 @@ describe.each([...triggers])('%s', (source, trigger) => {
     const answer = await send(source, name);
     expect(answer.status).toBe(expected.status);
     expect([...started.values()]).toEqual(expected.pushes);
+    for (const image of expected.matches ?? []) {
+      const [push] = started.values();
+      const receiver = receivers.find(({ name }) => name === push!.receiver)!;
+      const { reference } = parseReference(image) as { reference: ImageReference };
+      expect(repositoryIn(receiver, reference)).toBe(push!.repository);
+    }
     expect(await outcomes()).toEqual([...expected.outcomes].sort());
     if (expected.answer) expect(JSON.parse(answer.body)).toEqual(expected.answer);
     if (expected.status >= 300) expect(answer.body).not.toMatch(/signature|token|secret|credential|address/i);
@@ -138,6 +149,21 @@ describe.each([...triggers])('%s', (source, trigger) => {
     expect([401, 404]).toContain(answer.status);
     expect(answer.body).toBe('');
     expect(started.size).toBe(0);
+  });
+
+  it('is told that there is nothing but POST, a MiB at most, and a time to come again when it calls too often', async () => {
+    await server.close(0);
+    await serve(source, { perSecond: 0.25 });
+    const { head, body } = await senders.complete(fixture(source, first));
+    const put = await sendBytes(server.port, head.replace('POST', 'PUT'), body);
+    expect([put.status, put.headers]).toEqual([405, expect.stringMatching(/^allow: post(, options)?\r?$/m)]);
+    expect((await sendBytes(server.port, head, Buffer.alloc(1024 * 1024 + 1, ' '))).status).toBe(413);
+    expect(await outcomes()).toEqual(['malformed method', 'malformed size']);
+    // None of those used up what is the sender's.
+    expect((await sendBytes(server.port, head, body)).status).toBe(trigger.accepted);
+    const refused = await sendBytes(server.port, head, body);
+    expect([refused.status, refused.headers]).toEqual([429, expect.stringMatching(/^retry-after: [1-4]\r?$/m)]);
+    expect(await outcomes()).toContain('error rate');
   });
 
   it('has a section in the documentation that names its credential', () => {

@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
 import {
@@ -158,6 +160,34 @@ describe('a registry calls', () => {
     expect((await from('203.0.113.8')).status).toBe(200);
   });
 
+  it('whoever calls without the credential cannot use up what is the sender’s', async () => {
+    await server.close(0);
+    await serve({ receivers: [{ ...receiver, perSecond: 0.25 }] });
+    for (let n = 0; n < 20; n += 1) expect((await send(head.replace(secrets[0], 'x'), body)).status).toBe(401);
+    expect((await send(head, body)).status).toBe(200);
+    expect((await send(head, body)).status).toBe(429);
+  });
+
+  it('one caller cannot fill all places with bodies that do not come', async () => {
+    await server.close(0);
+    await serve({ maxConcurrent: 8, maxBodiesPerCaller: 4, trustedProxies: networks('127.0.0.0/8') });
+    const { port } = server;
+    const slow = Array.from({ length: 8 }, () => connect(port, '127.0.0.1'));
+    const answers: string[] = [];
+    for (const socket of slow) {
+      socket.on('data', (chunk) => answers.push(chunk.toString().split('\r\n')[0]!));
+      socket.on('error', () => undefined);
+      socket.write(`${head}\nX-Forwarded-For: 203.0.113.7\nContent-Length: 500\n\n{`.replaceAll('\n', '\r\n'));
+    }
+    for (let tries = 0; answers.length < 4 && tries < 200; tries += 1) await sleep(10);
+    expect(answers).toEqual(Array.from({ length: 4 }, () => 'HTTP/1.1 429 Too Many Requests'));
+    expect((await send(`${head}\nX-Forwarded-For: 203.0.113.8`, body)).status).toBe(200);
+    // Places are given back.
+    for (const socket of slow) socket.destroy();
+    await sleep(50);
+    expect((await send(`${head}\nX-Forwarded-For: 203.0.113.7`, body)).status).toBe(200);
+  });
+
   it('so many at the same time that they would wait for each other are 429', async () => {
     await server.close(0);
     let release: () => void = () => undefined;
@@ -192,7 +222,7 @@ describe('a registry calls', () => {
     expect((await send(head, deep)).status).toBe(200);
     expect((await send(head, body.replace('"actor"', '"constructor": 1, "actor"'))).status).toBe(200);
     expect(started.size).toBe(0);
-    expect(await outcomes()).toEqual(['malformed', 'malformed']);
+    expect(await outcomes()).toEqual(['malformed a-key-that-is-not-allowed', 'malformed nested-deeper-than-32']);
     // What was dropped can be recognised, and nothing of it can be read.
     expect(logged.join()).toMatch(/malformed event dropped.*"sha256":"[0-9a-f]{64}"/);
     expect(logged.join()).not.toContain('shop/cart');

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { parseReference } from '../images/reference.ts';
 import { readBody } from './body.ts';
@@ -33,9 +34,18 @@ export const generic: Trigger = {
     const { host, repository, tag, digest } = parsed.reference;
     const push = pushOf({
       // An id is unique for its image: a pipeline may push several.
-      id: id === undefined ? derivedId('generic', image, Math.floor(now / 60_000)) : sourceId(id, image),
+      id:
+        id === undefined
+          ? derivedId('generic', image, whenOf(headers) ?? Math.floor(now / 60_000))
+          : sourceId(id, image),
       ...{ host, repository, tag, digest, actor },
     });
     return { items: [push] };
   },
 };
+
+/** When a call was signed, which does not change when it is sent again. Only bearers and tokens come without it. */
+function whenOf(headers: IncomingHttpHeaders): string | undefined {
+  const at = headers['x-signature-timestamp'];
+  return typeof at === 'string' && /^\d{1,12}$/.test(at) ? at : undefined;
+}

@@ -43,6 +43,8 @@ export const ghcr: Trigger = {
   contentTypes: 'any',
   malformed: 'refuse',
   accepted: 200,
+  // GitHub waits ten seconds, and what it was refused is lost until the next poll.
+  answerMs: 8_000,
   credentials: [{ scheme: 'signature', header: 'x-hub-signature-256', algorithm: 'sha256', prefix: 'sha256=' }],
   host: 'ghcr.io',
   parse(hook) {

@@ -43,14 +43,13 @@ export const harborPushed = 'harbor.artifact.pushed';
 export function readHarborPush(event: CloudEvent, receiver: string): readonly Item[] {
   const data = Data.safeParse(event.data);
   if (!data.success) return [{ ignored: 'malformed-event', event: event.id }];
-  const { operator } = (event.data ?? {}) as { operator?: unknown };
   const many = data.data.resources.length > 1;
   return data.data.resources.map((resource) =>
     pushOf({
       id: sourceId(many ? `${event.id}|${resource.tag ?? ''}` : event.id, receiver, event.source),
       ...factsOf(data.data, resource),
       occurredAt: event.time,
-      ...(typeof operator === 'string' ? { actor: operator } : {}),
+      actor: event.extensions.operator,
       event: event.id,
     }),
   );

@@ -50,7 +50,8 @@ export const jfrog: Trigger = {
     const place = placeOf(repoKeyMap[key] ?? (key === '' ? undefined : `${canonicalHost(host) ?? host}/${key}`));
     const repository = place && name !== '' ? [place.path, name].filter((part) => part !== '').join('/') : undefined;
     const push = pushOf({
-      // It has no id and no time: within a minute the same push is the same push.
+      // It has no id and no time, and the digest alone would take a tag that moves back for one that is known. So within
+      // a minute the same push is the same push, and one that is tried again later changes nothing.
       id: derivedId('jfrog', key, name, tag, sha256, Math.floor(now / 60_000)),
       host: place?.host,
       repository,

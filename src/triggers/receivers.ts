@@ -8,7 +8,7 @@ import { canonicalHost } from '../images/reference.ts';
 import type { Credentials, RegistryAccess } from '../images/registry.ts';
 import { readJsonFile } from '../json-file.ts';
 import { Auth, credentialOf, hasSecretAddress } from './credentials/index.ts';
-import { capabilityToken } from './credentials/capability.ts';
+import { capabilityToken, isAddress } from './credentials/capability.ts';
 import type { Credential } from './credentials/credential.ts';
 import { triggers } from './index.ts';
 import type { Trigger } from './trigger.ts';
@@ -56,8 +56,10 @@ const ReceiverConfig = z
     auth: Auth.prefault({}),
     /** What this kind of sender needs beside. */
     options: z.unknown().optional(),
-    /** Where the CloudEvents handshake may come from. */
-    origins: z.array(z.string().min(1).max(255)).default([]),
+    /** Where the CloudEvents handshake may come from. Consent is given by name. */
+    origins: z
+      .array(z.string().regex(/^[A-Za-z0-9.-]{1,255}(?::[0-9]{1,5})?$/, 'a host such as eventgrid.azure.net, not "*"'))
+      .default([]),
     /** It is no more, on purpose: callers hear 410. */
     retired: z.boolean().default(false),
     /** Most calls a second. */
@@ -90,6 +92,9 @@ const ReceiverConfig = z
     if (!keyless && !receiver.tokensFile && !receiver.tokensEnv) problem('tokensFile', 'needs tokensFile or tokensEnv');
     if (receiver.allowPayloadDigest && !['signature', 'timed-signature', 'eventbridge', 'oidc'].includes(scheme))
       problem('allowPayloadDigest', 'is for senders that sign what they say');
+    const kind = trigger.credentials.find(({ scheme: one }) => one === scheme);
+    if (kind?.scheme === 'header' && kind.atSecretAddress && !receiver.auth.capability)
+      problem('auth', `scheme header of ${receiver.type} needs "capability": true: its token alone proves too little`);
     if (!trigger.options && receiver.options !== undefined)
       problem('options', `a sender of type ${receiver.type} has none`);
   });
@@ -98,6 +103,9 @@ type ReceiverConfig = z.output<typeof ReceiverConfig>;
 function schemeOf({ type, auth }: { readonly type: string; readonly auth: Auth }): string {
   return auth.scheme ?? triggers.get(type)?.credentials[0].scheme ?? '';
 }
+
+/** Fewest characters of a secret of a sender, or of the key of a secret address. */
+const shortest = 32;
 
 /** An address that a container registry calls, and what it may cause. Its `host` is what counts, not a payload's. */
 export interface Receiver extends RegistryBinding {
@@ -112,6 +120,8 @@ export interface Receiver extends RegistryBinding {
   readonly allowPayloadDigest: boolean;
   /** How long the registry may lag behind an event, in milliseconds. */
   readonly patienceMs: number;
+  /** Whether a path may end so. @throws `Unauthorized` without a usable secret */
+  readonly isAddress: (pathToken: string | undefined) => Promise<boolean>;
   /** The address that is told to the sender, as a path. @throws `Unauthorized` without a usable secret */
   readonly address: () => Promise<string>;
 }
@@ -149,10 +159,15 @@ async function receiverOf(config: ReceiverConfig, { env, http, now }: Required<L
     const separators = schemeOf(config) === 'header' ? /\r?\n/ : /[\s,]+/;
     const found = text.split(separators).filter((token) => token.trim() !== '');
     if (found.length === 0) throw failure('Unauthorized', `receiver ${name} has no token`);
-    if (found.some((token) => token.length < 16))
-      throw failure('Unauthorized', `receiver ${name}: a token needs at least 16 characters, better 43 random ones`);
+    // Of a whole header, `Bearer` and its like are no secret.
+    if (found.some((token) => token.trim().split(' ').at(-1)!.length < shortest))
+      throw failure(
+        'Unauthorized',
+        `receiver ${name}: a secret in ${tokensFile === undefined ? 'tokensEnv' : 'tokensFile'} has less than ${shortest} characters; make one with: openssl rand -hex 32`,
+      );
     return found;
   };
+  const deps = { receiver: name, secrets, http, now };
   const secretAddress = hasSecretAddress(trigger.credentials, auth);
   return {
     ...rest,
@@ -160,8 +175,9 @@ async function receiverOf(config: ReceiverConfig, { env, http, now }: Required<L
     type,
     host,
     options: optionsOf(trigger, config),
-    credential: credentialOf(trigger.credentials, auth, { receiver: name, secrets, http, now }),
+    credential: credentialOf(trigger.credentials, auth, deps),
     secretAddress,
+    isAddress: async (pathToken) => !secretAddress || isAddress(pathToken, deps, auth),
     address: async () => {
       const [key = ''] = secretAddress ? await secrets() : [];
       return `/hooks/v1/${name}${secretAddress ? `/${capabilityToken(key, name, auth.generation)}` : ''}`;

@@ -1,4 +1,7 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
 import { memoryKubernetes } from '../../test/support/memory-kubernetes.ts';
@@ -10,6 +13,7 @@ import type { ImagePush } from '../workflows/image-push.ts';
 import { callerOf, isIn, networks } from './caller.ts';
 import { headerOf, matchesOne, sameText, type Call } from './credentials/credential.ts';
 import { dispatcher } from './dispatch.ts';
+import { loadReceivers } from './receivers.ts';
 
 /**
  * Threats to receivers, and what is done about each; those that one sender alone can show are among its recorded
@@ -203,6 +207,53 @@ describe('the handshake of CloudEvents', () => {
     const other = await serve('distribution');
     const options = await other.send('01-push-tag', (head) => head.replace('POST', 'OPTIONS'));
     expect([options.status, options.headers.includes('webhook-allowed')]).toEqual([405, false]);
+  });
+
+  it('names the callback to people, who may open it, and calls nobody', async () => {
+    const { send, logged, senders } = await serve('azure');
+    const callback = 'https://eventgrid.azure.net/confirm?id=17';
+    const asking = (url: string) => (head: string) =>
+      head.replace(/^WebHook-Request-Callback: .*\n?/im, '').trimEnd() + `\nWebHook-Request-Callback: ${url}`;
+    expect((await send('09-options-handshake-allowed', asking(callback))).status).toBe(200);
+    expect(logged.join()).toContain(`"callback":"${callback}"`);
+    await send('09-options-handshake-allowed', asking('javascript:alert(1)'));
+    await send('09-options-handshake-allowed', asking(`https://eventgrid.azure.net/${'x'.repeat(3_000)}`));
+    expect(logged.filter((line) => line.includes('callback'))).toHaveLength(1);
+    expect(senders.asked).toEqual([]);
+  });
+
+  it('and every other method, at a secret address, tells nothing to who does not know it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'handshake-'));
+    const path = join(folder, 'receivers.json');
+    const fields = { host: 'registry.example.com', repositories: ['**'], namespaces: ['shop'], tokensEnv: 'KEY' };
+    const grid = {
+      ...fields,
+      name: 'grid',
+      type: 'azure',
+      auth: { capability: true },
+      origins: ['eventgrid.azure.net'],
+    };
+    writeFileSync(path, JSON.stringify([grid]));
+    const receivers = await loadReceivers(path, { env: { KEY: secrets[0] } });
+    server = await listen(
+      dispatcher({
+        ...{ receivers, start: () => Promise.resolve('started'), metrics: new Registry() },
+        log: createLog('error', () => undefined),
+      }),
+      { host: '127.0.0.1', port: 0 },
+    );
+    const { port } = server;
+    const address = await receivers[0]!.address();
+    const call = (method: string, to: string) =>
+      sendBytes(port, `${method} ${to} HTTP/1.1\nHost: x\nWebHook-Request-Origin: eventgrid.azure.net`, '');
+    expect((await call('OPTIONS', address)).status).toBe(200);
+    expect((await call('GET', address)).status).toBe(405);
+    const other = `/hooks/v1/grid/${'x'.repeat(43)}`;
+    for (const to of [other, '/hooks/v1/grid', '/hooks/v1/nobody'])
+      for (const method of ['OPTIONS', 'GET', 'POST']) {
+        const { status, headers, body } = await call(method, to);
+        expect([method, to, status, body, /^(?:allow|webhook)/m.test(headers)]).toEqual([method, to, 404, '', false]);
+      }
   });
 
   it('warns of events from another origin than was agreed on, and believes them as far as their credential', async () => {

@@ -4,16 +4,21 @@ import { allows } from '../images/binding.ts';
 import { canonicalRepository } from '../images/reference.ts';
 import type { Log } from '../log.ts';
 import type { ImagePush, ImagePushOptions, Trust } from '../workflows/image-push.ts';
+import { before } from './deadline.ts';
 import type { Meters } from './meters.ts';
 import type { Receiver } from './receivers.ts';
 import type { Item, Push, Trigger } from './trigger.ts';
 import { unavailable, type Answer } from './wire.ts';
 
-/** Hands a push to Temporal, and says whether that had it already. Rejects when Temporal cannot be reached. */
+/**
+ * Hands a push to Temporal, and says whether that had it already. Rejects when Temporal cannot be reached by the
+ * deadline, in milliseconds since 1970.
+ */
 export type StartPush = (
   push: ImagePush,
   workflowId: string,
   options: ImagePushOptions,
+  deadline: number,
 ) => Promise<'started' | 'duplicate'>;
 
 /** Who told of pushes, and how far they are believed. */
@@ -29,44 +34,54 @@ export interface Taking {
   readonly start: StartPush;
   readonly log: Log;
   readonly meters: Meters;
+  /** When the sender has to have its answer, in milliseconds since 1970. */
+  readonly deadline: number;
 }
 
 interface Told {
   readonly id?: string;
   readonly outcome: 'accepted' | 'duplicate' | 'ignored';
-  readonly reason?: string;
+  readonly reason?: string | undefined;
 }
 
-/** Hands over what a receiver may cause, one push after the other. The sender is answered once Temporal has them all. */
+/** Pushes of one request that are handed over at the same time: a batch has as long as a single one. */
+const atOnce = 16;
+
+/** Hands over what a receiver may cause. The sender is answered once Temporal has all of it, or by the deadline. */
 export async function accept(items: readonly Item[], teller: Teller, taking: Taking): Promise<Answer> {
   const { receiver, trigger } = teller;
-  const { meters, log } = taking;
   const results: Told[] = [];
-  for (const item of items) {
-    const reason = 'ignored' in item ? item.ignored : unwanted(item.push, receiver);
-    const id = item.event === undefined ? {} : { id: item.event };
-    if (reason !== undefined) {
-      meters.count(receiver, 'ignored', reason);
-      results.push({ ...id, outcome: 'ignored', reason });
-      continue;
+  const left = items.entries();
+  let problem: string | undefined;
+  const lane = async () => {
+    for (const [index, item] of left) {
+      try {
+        results[index] = await told(item, teller, taking);
+      } catch (error) {
+        problem ??= messageOf(error);
+      }
+      if (problem !== undefined) return;
     }
-    const { push } = item as { readonly push: Push };
-    try {
-      results.push({ ...id, outcome: await take(push, teller, taking) });
-    } catch (error) {
-      // What was accepted before is a duplicate when the sender comes again.
-      log.error('push not accepted: Temporal did not take it', {
-        receiver: receiver.name,
-        error: messageOf(error),
-      });
-      return { ...unavailable, reason: 'temporal' };
-    }
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane));
+  if (problem !== undefined) {
+    // What was accepted before is a duplicate when the sender comes again.
+    taking.log.error('push not accepted: Temporal did not take it', { receiver: receiver.name, error: problem });
+    return { ...unavailable, reason: 'temporal' };
   }
   const ignored = results.filter(({ outcome }) => outcome === 'ignored').length;
   return {
     status: trigger.accepted,
     body: { accepted: results.length - ignored, ignored, ...(teller.batch ? { results } : {}) },
   };
+}
+
+async function told(item: Item, teller: Teller, taking: Taking): Promise<Told> {
+  const id = item.event === undefined ? {} : { id: item.event };
+  const reason = 'ignored' in item ? item.ignored : unwanted(item.push, teller.receiver);
+  if ('push' in item && reason === undefined) return { ...id, outcome: await take(item.push, teller, taking) };
+  taking.meters.count(teller.receiver, 'ignored', reason);
+  return { ...id, outcome: 'ignored', reason };
 }
 
 /** Why a push is nothing that this receiver may cause. */
@@ -77,13 +92,12 @@ function unwanted(push: Push, receiver: Receiver): string | undefined {
 }
 
 async function take(push: Push, { receiver, trust }: Teller, taking: Taking): Promise<'accepted' | 'duplicate'> {
-  const { start, log, meters } = taking;
+  const { start, log, meters, deadline } = taking;
   const image = imagePush(push, receiver, trust);
   const workflowId = `img/${receiver.name}/${push.eventId.slice(0, 32)}`;
-  const result = await start(image, workflowId, {
-    settleMs: receiver.settleMs,
-    patienceMs: receiver.patienceMs,
-  });
+  const { settleMs, patienceMs } = receiver;
+  const result = await before(deadline, start(image, workflowId, { settleMs, patienceMs }, deadline));
+  if (result === 'late') throw new Error('it did not answer in time');
   const outcome = result === 'started' ? 'accepted' : 'duplicate';
   meters.count(receiver, outcome);
   meters.age(receiver, push);

@@ -13,6 +13,11 @@ export interface Trigger {
   readonly malformed: 'refuse' | 'acknowledge';
   /** Answer to what was taken: 200, or 202 where the sender's protocol tells "taken" from "done". */
   readonly accepted: 200 | 202;
+  /**
+   * How long a body may wait for its answer, in milliseconds, if not 1,800: for a sender that is known to wait longer,
+   * and never to send again what it was refused.
+   */
+  readonly answerMs?: number;
   /** How this sender can prove who it is, the usual way first. */
   readonly credentials: readonly [CredentialKind, ...CredentialKind[]];
   /** The only registry whose pushes this sender tells; receivers need not name it. */

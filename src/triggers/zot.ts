@@ -24,6 +24,8 @@ export const zot: Trigger = {
   contentTypes: ['application/json', 'application/cloudevents+json'],
   malformed: 'refuse',
   accepted: 200,
+  // A sink waits thirty seconds unless it is told otherwise, and sends once.
+  answerMs: 4_000,
   credentials: [{ scheme: 'bearer' }, { scheme: 'basic' }],
   parse: (hook) =>
     readEvents(hook, ({ type, ...event }) => {

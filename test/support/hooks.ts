@@ -3,7 +3,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT, type JWTPayload } from 'jose';
 import type { Http } from '../../src/clients/http.ts';
-import { toSign } from '../../src/triggers/credentials/eventbridge.ts';
 import { loadReceivers, type Receiver } from '../../src/triggers/receivers.ts';
 import { certificateFor } from './certificate.ts';
 
@@ -22,6 +21,8 @@ export interface Expectation {
   readonly outcomes: readonly string[];
   readonly pushes: readonly object[];
   readonly answer?: object;
+  /** Images of pod templates that the push is for. */
+  readonly matches?: readonly string[];
 }
 
 /** Names of the recorded requests of a sender. */
@@ -119,18 +120,29 @@ export async function openSenders(trap = 'http://127.0.0.1:1/'): Promise<Senders
       for (const [placeholder, kind = ''] of start.matchAll(/\{\{jwt ([a-z0-9-]+)\}\}/g))
         start = start.replace(placeholder, await token(kind));
       const path = /^POST (\S+)/.exec(start)?.[1] ?? '';
-      const signed = toSign({ raw: Buffer.from(filled), rawHeaders: rawHeadersOf(start) }, `${hooks}${path}`);
-      const signature = createSign('RSA-SHA256').update(signed).sign(rsa.privateKey, 'base64');
+      const signature = createSign('RSA-SHA256')
+        .update(eventBridgeText(`${hooks}${path}`, start, filled))
+        .sign(rsa.privateKey, 'base64');
       return { head: start.replace('{{eventbridge-signature}}', signature), body: filled };
     },
   };
 }
 
-function rawHeadersOf(head: string): string[] {
-  return head
-    .split('\n')
-    .slice(1)
-    .flatMap((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()]);
+/**
+ * What EventBridge signs, put together as Alibaba Cloud documents it ("Signature algorithm"), and not by the code that
+ * checks it.
+ */
+function eventBridgeText(url: string, head: string, body: string): string {
+  const line = (name: string) => {
+    const value = new RegExp(`^${name}: *(.*)$`, 'im').exec(head)?.[1];
+    return value === undefined ? '' : `${name}: ${value.trim()}\n`;
+  };
+  const timestamp = line('x-eventbridge-signature-timestamp');
+  const hash = line('x-eventbridge-hash-method');
+  const version = line('x-eventbridge-signature-version');
+  const certificate = line('x-eventbridge-signature-url');
+  const token = line('x-eventbridge-signature-token');
+  return `${url}\n${timestamp}${hash}${version}${certificate}${token}${body}`;
 }
 
 export interface HttpAnswer {

@@ -18,16 +18,24 @@ export function capabilityToken(key: string, receiver: string, generation: numbe
 }
 
 /** Whoever knows the address may call: `/hooks/v1/<receiver>/<token>`. */
-export function capability({ receiver, secrets }: CredentialDeps, valid: Generations): Credential {
-  const generations = valid.acceptPrevious ? [valid.generation, valid.generation - 1] : [valid.generation];
+export function capability(deps: CredentialDeps, valid: Generations): Credential {
   return {
     refusal: 404,
-    async check({ pathToken = '' }) {
-      const keys = await secrets();
-      const known = generations.filter((generation) =>
-        matchesOne(pathToken, keys, (key) => capabilityToken(key, receiver, generation)),
-      );
-      return known.length > 0 ? { trust: 'capability-url' } : { refused: 'address' };
-    },
+    check: async ({ pathToken }) =>
+      (await isAddress(pathToken, deps, valid)) ? { trust: 'capability-url' } : { refused: 'address' },
   };
+}
+
+/** Whether a path ends as an address of the receiver does. */
+export async function isAddress(
+  pathToken = '',
+  { receiver, secrets }: Pick<CredentialDeps, 'receiver' | 'secrets'>,
+  valid: Generations,
+): Promise<boolean> {
+  const generations = valid.acceptPrevious ? [valid.generation, valid.generation - 1] : [valid.generation];
+  const keys = await secrets();
+  const known = generations.filter((generation) =>
+    matchesOne(pathToken, keys, (key) => capabilityToken(key, receiver, generation)),
+  );
+  return known.length > 0;
 }

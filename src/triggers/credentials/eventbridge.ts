@@ -75,7 +75,7 @@ export function eventBridge({ secrets, http, now }: CredentialDeps, rule: EventB
 }
 
 /** What EventBridge signs: the target's address, its own headers, and the body. */
-export function toSign(call: Pick<Call, 'raw' | 'rawHeaders'>, url: string): Buffer {
+function toSign(call: Pick<Call, 'raw' | 'rawHeaders'>, url: string): Buffer {
   const lines = signedHeaders.flatMap((name) => {
     const value = headerOf(call, name);
     return value === undefined ? [] : [`${name}: ${value}`];

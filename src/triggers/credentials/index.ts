@@ -11,8 +11,11 @@ import { basic, bearer, nobody, wholeHeader } from './static.ts';
 /** A way to prove who is calling that a kind of sender has, with what is fixed for that kind. */
 export type CredentialKind =
   | { readonly scheme: 'bearer' | 'basic' | 'capability' | 'timed-signature' | 'eventbridge' }
-  /** @property header in lower case; receivers may name another */
-  | { readonly scheme: 'header'; readonly header: string }
+  /**
+   * @property header in lower case; receivers may name another
+   * @property atSecretAddress only together with `capability`: it stands in for a signature
+   */
+  | { readonly scheme: 'header'; readonly header: string; readonly atSecretAddress?: true }
   | ({ readonly scheme: 'signature' } & BodySignature)
   /** Fixed parts of the rules; a receiver brings the others. */
   | {

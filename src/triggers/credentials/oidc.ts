@@ -23,7 +23,7 @@ const tolerance = 60;
 
 /** A signed token as `Authorization: Bearer <JWT>`. */
 export function oidc({ http, now }: CredentialDeps, rules: TokenRules): Credential {
-  const keysOf = createIssuerKeys(http);
+  const keysOf = createIssuerKeys(http, now);
   const [issuer = ''] = rules.issuers;
   return {
     refusal: 401,
