@@ -375,12 +375,13 @@ describe('tags of one build', () => {
     expect(await imageNow()).toBe(`${host}/shop/cart:1.4.2@${C}`);
   });
 
-  it('are no reason to wait where the registry does not list them', async () => {
+  it('are no reason to wait where the registry does not list them, or not in time', async () => {
     await canary();
     await deployment(`${host}/shop/cart:1.4.0`);
     for (const tags of [
       () => Promise.resolve(undefined),
       () => Promise.reject(failure('Unavailable', 'HTTP 500')),
+      () => new Promise<undefined>(() => undefined),
     ] as const) {
       const { writeImage } = activities([receiverFor()], { registries: { ...registries, tags } });
       const tag = `1.4.${(pushes += 1)}`;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { failureType } from '../../errors.ts';
 import type { Bound } from '../../images/binding.ts';
 import { gitOpsOwner, imageManager } from '../../images/gitops.ts';
@@ -18,7 +19,7 @@ export type Companions = ReadonlyMap<
  * What else of a pushed repository is wanted by now: a higher tag than the pushed one, or another tag for another
  * container. One build may push several, and they are to be one change of the pods, and one release.
  *
- * A registry that does not tell keeps nobody from what was pushed.
+ * A registry that does not tell, or takes long to, keeps nobody from what was pushed.
  */
 export async function companions(
   asking: Asking,
@@ -26,6 +27,14 @@ export async function companions(
   bound: readonly Bound[],
   push: ImagePush,
 ): Promise<Companions> {
+  const tooLate = sleep(patienceMs, undefined, { ref: false });
+  return (await Promise.race([lookFor(asking, known, bound, push), tooLate])) ?? new Map();
+}
+
+/** Longest look, in milliseconds: a repository may have hundreds of pages of tags, and a write is to be over in time. */
+const patienceMs = 5_000;
+
+async function lookFor(asking: Asking, known: Known, bound: readonly Bound[], push: ImagePush): Promise<Companions> {
   const { settings, target } = known;
   const found: [string, { policy: ContainerPolicy; judgment: Extract<Judgment, { write: string }> }][] = [];
   for (const one of bound) {
