@@ -28,6 +28,8 @@ export type Recipe =
       readonly package: string;
       /** Flags of the linker, for programs that are told their version when they are built. */
       readonly ldflags?: string;
+      /** Build tags, for programs that otherwise want C libraries of the machine. */
+      readonly tags?: string;
       /** For a server that listens everywhere and has no setting for it: what to write instead in one of its files. */
       readonly edit?: { readonly file: string; readonly text: string; readonly by: string };
     }
@@ -76,6 +78,7 @@ async function follow(recipe: Recipe, output: string, job: Job): Promise<void> {
         '-mod=readonly',
         '-buildvcs=false',
         '-trimpath',
+        ...(recipe.tags ? ['-tags', recipe.tags] : []),
         ...(recipe.ldflags ? ['-ldflags', recipe.ldflags] : []),
         '-o',
         output,

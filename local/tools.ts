@@ -68,6 +68,19 @@ export const tools = {
       package: './cmd/registry',
     },
   },
+  // A second kind of registry. The tags of later versions are none of a Go module.
+  zot: {
+    version: '1.4.3',
+    env: 'SERIN_ZOT',
+    program: 'zot',
+    recipe: {
+      kind: 'go-module',
+      module: 'github.com/project-zot/zot',
+      version: '1.4.3',
+      package: './cmd/zot',
+      tags: 'containers_image_openpgp',
+    },
+  },
   prometheus: {
     version: 'debian',
     env: 'SERIN_PROMETHEUS',

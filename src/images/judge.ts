@@ -17,8 +17,12 @@ export interface Situation {
   readonly desired?: Partial<Candidate> | undefined;
   /** Somebody has changed the image since it was written here. */
   readonly overwritten?: boolean;
+  /** Somebody has put back what was written over here. */
+  readonly reverted?: boolean;
   /** The last release failed. */
   readonly failed: boolean;
+  /** The pod template is another one by now than that release was about. */
+  readonly moved?: boolean;
   /** Digests that failed before under this very policy. */
   readonly failedDigests: readonly string[];
 }
@@ -33,18 +37,23 @@ export type Judgment =
     }
   /** The tag is the new point of comparison, but the pods stay as they are. */
   | { readonly keep: 'same-digest'; readonly desired: Candidate; readonly failedDigests: readonly string[] }
-  | { readonly skip: SkipReason };
+  | { readonly skip: SkipReason; readonly failedDigests: readonly string[] };
 
 export type SkipReason =
   Extract<Selection<Candidate>, { none: string }>['none'] | 'failed-before' | 'promoted' | 'cannot-roll';
 
 /** What a container is compared by: the tag and digest it has, or was last given. */
-export function currentOf({ policy, template, desired = {} }: Pick<Situation, 'policy' | 'template' | 'desired'>) {
+export function currentOf(
+  situation: Pick<Situation, 'policy' | 'template' | 'desired' | 'reverted'>,
+): Partial<Candidate> {
+  const { policy, template, desired = {}, reverted = false } = situation;
+  // A bare digest that is not ours is somebody's choice, whatever had been accepted before.
+  const isPinned = template.tag === undefined && template.digest !== desired.digest && !reverted;
+  if (isPinned) return template.digest === undefined ? {} : { digest: template.digest };
   // Someone may have moved the target ahead of us by hand; the higher of both is the point of comparison.
-  return {
-    tag: higherTag(policy.policy, desired.tag, template.tag),
-    digest: desired.digest ?? digestOf(template, desired),
-  };
+  const tag = higherTag(policy.policy, desired.tag, template.tag);
+  const digest = desired.digest ?? digestOf(template, desired);
+  return { ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) };
 }
 
 /**
@@ -54,20 +63,20 @@ export function currentOf({ policy, template, desired = {} }: Pick<Situation, 'p
 export function judge(situation: Situation, candidate: Candidate): Judgment {
   const { policy, pin, template, desired = {}, restartOnDigestChange } = situation;
   const running = digestOf(template, desired);
+  const failedDigests = failuresOf(situation);
+  const skip = (reason: SkipReason) => ({ skip: reason, failedDigests });
   const selection = select(policy.policy, currentOf(situation), [candidate], policy.adopt);
-  if ('none' in selection) return { skip: selection.none };
-
-  const failedDigests = failures(situation, running);
-  if (failedDigests.includes(candidate.digest)) return { skip: 'failed-before' };
+  if ('none' in selection) return skip(selection.none);
+  if (failedDigests.includes(candidate.digest)) return skip('failed-before');
 
   if ([desired.digest, running].includes(candidate.digest) && !policy.rollOnRetag)
     return { keep: 'same-digest', desired: candidate, failedDigests };
   // Not remembered: should the revision in flight be promoted, the next event about this tag may bring it back.
-  if (promotedDigest(situation) === candidate.digest) return { skip: 'promoted' };
+  if (promotedDigest(situation) === candidate.digest) return skip('promoted');
   const write = image(template.name, pin, candidate);
   // With the tag alone a moved tag changes no character of the image, so no pod would ever be replaced.
   const isUnchanged = pin === 'tag' && template.tag === candidate.tag && template.digest === undefined;
-  if (isUnchanged && !restartOnDigestChange) return { skip: 'cannot-roll' };
+  if (isUnchanged && !restartOnDigestChange) return skip('cannot-roll');
   return { write, desired: candidate, failedDigests, ...(isUnchanged ? { restart: true as const } : {}) };
 }
 
@@ -78,14 +87,18 @@ export function asBaseline(judgment: Judgment): Judgment {
   return { keep: 'same-digest', desired, failedDigests };
 }
 
-/** What failed: remembered digests, and the one whose release has just ended in a rollback. */
-function failures(situation: Situation, running: string | undefined) {
-  const { failed, failedDigests, template, promoted, desired = {}, overwritten = false } = situation;
+/**
+ * What failed: remembered digests, and the one whose release has just ended in a rollback. That one is known only until the
+ * next release, so whoever asks writes it down.
+ */
+export function failuresOf(situation: Situation): readonly string[] {
+  const { failed, moved = false, failedDigests, template, promoted, desired = {}, overwritten = false } = situation;
   if (!failed) return failedDigests;
+  const running = digestOf(template, desired);
   const good = promotedDigest(situation);
   // After a failure a person may have put the old image back; what failed is then the one last accepted.
   const reverted = promoted !== undefined && template.tag === promoted.tag && (overwritten || running === good);
-  const culprit = reverted ? desired.digest : running;
+  const culprit = reverted ? desired.digest : moved ? undefined : running;
   if (culprit === undefined || culprit === good || failedDigests.includes(culprit)) return failedDigests;
   return [...failedDigests, culprit].slice(-20);
 }

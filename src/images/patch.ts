@@ -3,11 +3,13 @@ import type { ImagePush } from '../workflows/image-push.ts';
 import type { Judgment } from './judge.ts';
 import {
   annotationsOf,
+  asAccepted,
   authorAnnotation,
   lastImageEvent,
   memoryOf,
   templateDigests,
   traceAnnotation,
+  withFailures,
   type ImageMemory,
 } from './memory.ts';
 import { imageText, podWith, slotKey, templateOf, type ImageSlot } from './pods.ts';
@@ -38,13 +40,21 @@ export function patchOf(
   const writes = kept.flatMap(({ key, policy, judgment }) => ('write' in judgment ? [{ key, policy, judgment }] : []));
   const isKept = (key: string) => kept.some((one) => one.key === key);
   const after: ImageMemory = {
-    desired: { ...memory.desired, ...Object.fromEntries(kept.map(({ key, judgment }) => [key, judgment.desired])) },
-    failed: [
-      ...memory.failed.filter(({ container }) => !isKept(container)),
-      ...kept.flatMap(({ key, policy, judgment }) =>
-        judgment.failedDigests.map((digest) => ({ container: key, digest, policy: policy.text })),
+    desired: {
+      ...memory.desired,
+      ...Object.fromEntries(
+        kept.map(({ key, policy, judgment }) => [key, asAccepted(target, policy.slot, judgment.desired)]),
       ),
-    ],
+    },
+    failed: withFailures(
+      memory,
+      [...judged].map(([container, { policy, judgment }]) => ({
+        container,
+        policy: policy.text,
+        digests: judgment.failedDigests,
+      })),
+      kept.map(({ key }) => key),
+    ),
     writes: {
       ...memory.writes,
       ...Object.fromEntries(
@@ -61,7 +71,7 @@ export function patchOf(
   const remembered = annotationsOf(after);
   const before = annotationsOf(memory);
   const isNews = wrote || Object.keys({ ...before, ...remembered }).some((key) => before[key] !== remembered[key]);
-  if (kept.length === 0 || !isNews) return undefined;
+  if (!isNews) return undefined;
 
   const digests = digestsOf(target, writes);
   return {

@@ -180,12 +180,16 @@ describe('patterns', () => {
   });
 
   it('take linear time on any tag, whatever they are', () => {
-    const since = performance.now();
-    for (const pattern of ['^(a+)+$', '^(a|aa)+$', '^(.*a){20}$', '(x+x+)+y'])
-      expect(
-        by(`regex:${pattern}`, { sort: 'alphabetical' }, [`${'a'.repeat(127)}!`.slice(0, 128), 'x'.repeat(128)]),
-      ).toBe('no-match');
-    expect(performance.now() - since).toBeLessThan(1_000);
+    const tags = [`${'a'.repeat(127)}!`, 'x'.repeat(128)];
+    for (const pattern of ['^(a+)+$', '^(a|aa)+$', '^(.*a){20}$', '(x+x+)+y']) {
+      const look = () => {
+        const since = performance.now();
+        expect(by(`regex:${pattern}`, { sort: 'alphabetical' }, tags)).toBe('no-match');
+        return performance.now() - since;
+      };
+      // The best of three: the machine may have other things to do. A backtracking engine takes hours each time.
+      expect([pattern, Math.min(look(), look(), look()) < 50]).toEqual([pattern, true]);
+    }
   });
 
   it('that look anywhere in a tag are noticed', () => {

@@ -34,6 +34,16 @@ describe('asking a registry what a tag means', () => {
     expect(await resolveTag(access, 'shop/cart', '1.4.2')).toEqual({ digest: index, mediaType: manifestTypes[0] });
   });
 
+  it('asks for a digest as it is written', async () => {
+    const calls: string[] = [];
+    const access = await registry((request, response) => {
+      calls.push(seen(request));
+      response.writeHead(200, { 'docker-content-digest': index }).end();
+    });
+    await resolveTag(access, 'shop/cart', index);
+    expect(calls).toEqual([`HEAD /v2/shop/cart/manifests/${index}`]);
+  });
+
   it.each([404, 401, 403])('%s means not there yet, which the caller may wait out', async (status) => {
     const access = await registry((_, response) => response.writeHead(status).end());
     expect(await resolveTag(access, 'shop/cart', '1.4.2')).toEqual({
@@ -96,6 +106,61 @@ describe('asking a registry what a tag means', () => {
     ]);
   });
 
+  it.each([
+    ['token', { token: 'granted' }],
+    ['access_token', { access_token: 'granted' }],
+  ])(
+    'shows its credentials to a token service elsewhere that it was told about, which answers with %s',
+    async (_, answer) => {
+      const asked: unknown[] = [];
+      const service = await registry((request, response) => {
+        asked.push([request.url, request.headers.authorization]);
+        response.end(JSON.stringify(answer));
+      });
+      const realm = new URL(service.url);
+      const access = await registry((request, response) => {
+        if (request.headers.authorization === 'Bearer granted')
+          return response.writeHead(200, { 'docker-content-digest': index }).end();
+        response.writeHead(401, { 'www-authenticate': `Bearer realm="${service.url}/token",service="reg"` }).end();
+      });
+      const credentials = () => Promise.resolve({ username: 'bot', password: 'secret' });
+      const told = { ...access, credentials, authHosts: [realm.host] };
+      expect(await resolveTag(told, 'shop/cart', '1')).toEqual({ digest: index });
+      expect(asked).toEqual([
+        [
+          '/token?service=reg&scope=repository%3Ashop%2Fcart%3Apull',
+          `Basic ${Buffer.from('bot:secret').toString('base64')}`,
+        ],
+      ]);
+    },
+  );
+
+  it('that refuses them says nothing to these credentials', async () => {
+    const access = await registry((request, response) => {
+      if (request.url?.startsWith('/token')) return response.writeHead(403).end();
+      response.writeHead(401, { 'www-authenticate': `Bearer realm="http://${request.headers.host}/token"` }).end();
+    });
+    expect(await resolveTag(access, 'shop/cart', '1')).toMatchObject({ denied: true });
+  });
+
+  it('sends a bearer token of its own at once, and asks nobody for another', async () => {
+    const calls: (string | undefined)[] = [];
+    const access = await registry((request, response) => {
+      calls.push(request.headers.authorization);
+      if (request.headers.authorization === 'Bearer fresh')
+        return response.writeHead(200, { 'docker-content-digest': index }).end();
+      response.writeHead(401, { 'www-authenticate': `Bearer realm="http://${request.headers.host}/token"` }).end();
+    });
+    const tokens = ['stale', 'fresh'];
+    const credentials = () => Promise.resolve({ token: tokens.length > 1 ? tokens[0]! : tokens.at(-1)! });
+    const { resolve } = createRegistries();
+    expect(await resolve({ ...access, credentials }, 'shop/cart', '1')).toMatchObject({ denied: true });
+    // A rotated one is read at the next use.
+    tokens.shift();
+    expect(await resolve({ ...access, credentials }, 'shop/cart', '1')).toEqual({ digest: index });
+    expect(calls).toEqual(['Bearer stale', 'Bearer fresh']);
+  });
+
   it('shows no credentials to a token service it was not told about', async () => {
     const stolen: (string | undefined)[] = [];
     const thief = await registry((request, response) => {
@@ -126,6 +191,28 @@ describe('asking for all tags', () => {
     });
     expect(await createRegistries().tags(access, 'shop/cart')).toEqual(['1.0.0', '1.1.0', '1.2.0']);
     expect(calls).toEqual(['GET /v2/shop/cart/tags/list?n=1000', 'GET /v2/shop/cart/tags/list?n=1000&last=1.1.0']);
+  });
+
+  /** A registry of so many tags that gives some at a time. */
+  const listing = (tags: number, atOnce: number) =>
+    registry((request, response) => {
+      const from = Number(new URL(request.url!, 'http://x').searchParams.get('last') ?? 0);
+      const to = Math.min(from + atOnce, tags);
+      if (to < tags) response.setHeader('link', `</v2/shop/cart/tags/list?n=1000&last=${to}>; rel="next"`);
+      response.end(JSON.stringify({ tags: Array.from({ length: to - from }, (_, n) => `1.${from + n}.0`) }));
+    });
+
+  it('reads many short pages as well as few long ones', async () => {
+    const access = { ...(await listing(6_000, 100)), perSecond: 1_000 };
+    expect(await createRegistries().tags(access, 'shop/cart')).toHaveLength(6_000);
+  });
+
+  it('gives up, and says what to do, where there are more than fifty thousand', async () => {
+    const access = { ...(await listing(60_000, 5_000)), perSecond: 1_000 };
+    await expect(createRegistries().tags(access, 'shop/cart')).rejects.toMatchObject({
+      type: 'Unavailable',
+      message: expect.stringMatching(/more than 50000 tags; delete old ones, or follow one by name/),
+    });
   });
 
   it('follows no page that is elsewhere', async () => {

@@ -44,8 +44,9 @@ export const manifestTypes = [
 
 const TagList = z.object({ tags: z.array(z.string()).nullish() });
 
-/** Pages of a tag list that are read, of up to a thousand tags each. */
-const maxPages = 50;
+/** Most tags of a repository that are looked at, and pages they may come in: some registries give a hundred at a time. */
+const maxTags = 50_000;
+const maxPages = 1_000;
 /** Longest wait for a turn; after that the activity is tried again later. */
 const maxWaitMs = 15_000;
 
@@ -131,7 +132,8 @@ export function createRegistries(): Registries {
   }
 
   async function head(access: RegistryAccess, repository: string, tag: string): Promise<Resolution> {
-    const path = `${repository}/manifests/${encodeURIComponent(tag)}`;
+    // A digest's colon stands as it is: zot does not find what is asked for with `%3A`.
+    const path = `${repository}/manifests/${encodeURIComponent(tag).replaceAll('%3A', ':')}`;
     const { response, what } = await ask(access, repository, 'HEAD', path);
     return resolution(response, what);
   }
@@ -157,11 +159,16 @@ export function createRegistries(): Registries {
           return undefined;
         }
         if (response.status !== 200) throw failure('Unavailable', `${what}: HTTP ${response.status}`);
-        if (page >= maxPages) throw failure('Unavailable', `${what}: more than ${maxPages} pages of tags`);
         const list = TagList.safeParse(await json(response, what));
         if (!list.success) throw failure('Unavailable', `${what}: the answer is no list of tags`);
         tags.push(...(list.data.tags ?? []).filter(isTag));
         path = nextPage(response, new URL(access.url));
+        const isTooLong = tags.length > maxTags || page >= maxPages;
+        if (path !== undefined && isTooLong)
+          throw failure(
+            'Unavailable',
+            `${what}: more than ${maxTags} tags; delete old ones, or follow one by name with exact:<tag>`,
+          );
       }
       return tags;
     },

@@ -1,5 +1,6 @@
+import type { KubernetesObject } from '../clients/kubernetes.ts';
 import type { During } from '../schemas/image-choices.ts';
-import type { ImageMemory } from './memory.ts';
+import { asAccepted, memoryOf, type ImageMemory } from './memory.ts';
 import { slotKey } from './pods.ts';
 import { higherTag, type Candidate } from './policy.ts';
 import type { ContainerPolicy } from './settings.ts';
@@ -22,18 +23,23 @@ export function whileReleasing(
   during: Exclude<During, 'restart'>,
   candidate: Candidate,
   changed: readonly ContainerPolicy[],
-  memory: ImageMemory,
+  target: KubernetesObject,
   queued: boolean,
 ): Waiting {
   const reason = 'a release is in progress';
+  const memory = memoryOf(target);
   const mine = Object.fromEntries(changed.map(({ slot }) => [slotKey(slot), candidate]));
   // Remembered as seen, or the next look at the registry would bring it back once the release is over.
-  if (during === 'ignore')
-    return { outcome: 'unchanged', reason, remember: { desired: { ...memory.desired, ...mine } } };
+  if (during === 'ignore') {
+    const seen = changed.map(({ slot }) => [slotKey(slot), asAccepted(target, slot, candidate)] as const);
+    return { outcome: 'unchanged', reason, remember: { desired: { ...memory.desired, ...Object.fromEntries(seen) } } };
+  }
   const isMine = changed.every(({ slot }) => memory.pending[slotKey(slot)]?.digest === candidate.digest);
   if (!queued && changed.some((policy) => ranksBelow(policy, candidate, memory)))
     return { outcome: 'unchanged', reason: 'a higher tag waits for the end of the release' };
-  if (queued && !isMine) return { outcome: 'unchanged', reason: 'a newer image waits in its place' };
+  // It may have waited for something else before, such as the events of other tags.
+  const isAnothers = changed.some(({ slot }) => memory.pending[slotKey(slot)] !== undefined);
+  if (queued && !isMine && isAnothers) return { outcome: 'unchanged', reason: 'a newer image waits in its place' };
   return { outcome: 'queued', reason, ...(isMine ? {} : { remember: { pending: { ...memory.pending, ...mine } } }) };
 }
 

@@ -18,6 +18,12 @@ const Body = z.object({
   }),
 });
 
+/**
+ * What is surely no image. What `media_type` says of images is not documented, and has been the type of a manifest and of a
+ * configuration; so anything else may be one, and the registry is asked.
+ */
+const nonImage = /^application\/vnd\.(?:cncf\.helm|docker\.plugin|dev\.cosign|in-toto|wasm)\b/;
+
 /** Docker Hub. It can send nothing but a body, without a digest; every call is a push. */
 export const dockerhub: Trigger = {
   contentTypes: ['application/json'],
@@ -34,7 +40,7 @@ export const dockerhub: Trigger = {
       id: derivedId('dockerhub', repository, push.tag, push.pushed_at),
       repository,
       tag: push.tag,
-      mediaType: push.media_type,
+      mediaType: nonImage.test(push.media_type ?? '') ? push.media_type : undefined,
       occurredAt: timeOf(push.pushed_at),
       actor: push.pusher,
     });

@@ -100,6 +100,13 @@ describe('the system on a laptop', () => {
     expect(compose.services.setup!.image).toBe(compose.services.kubernetes!.image);
   });
 
+  it('remembers runs for as long as the chart of Temporal does', () => {
+    const { namespace } = parse(read('deploy/charts/serin/charts/temporal/values.yaml')) as {
+      readonly namespace: { readonly retention: string };
+    };
+    expect(compose.services['temporal-namespace']!.environment!.RETENTION).toBe(namespace.retention);
+  });
+
   it.each(services)('%s is reachable from this machine alone', (_, { ports = [] }) => {
     for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
   });

@@ -27,6 +27,12 @@ describe('the chart of Temporal', () => {
     expect(appVersion).toBe((values.server!.image as Image).tag);
   });
 
+  it('remembers runs for longer than any sender tells a push again', () => {
+    const hours = Number(/^(\d+)h$/.exec((values.namespace as { retention: string }).retention)?.[1]);
+    expect(hours).toBeGreaterThanOrEqual(8 * 24);
+    expect(read('docs/providers/triggers.md')).toContain('retention at eight days or more');
+  });
+
   it('has a comment at each value', () => {
     const lines = read(`${folder}/values.yaml`).split('\n');
     const leaves = lines.filter((line) => /^ *[A-Za-z.]+: \S/.test(line) && !/^ *(requests|limits): /.test(line));

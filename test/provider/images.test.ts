@@ -1,9 +1,11 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
 import { applyCrds } from '../../local/crds.ts';
+import { revisionOf } from '../../src/activities/revision.ts';
 import { createImageActivities } from '../../src/activities/images/index.ts';
 import type { ImageActivities, ImageWritten } from '../../src/activities/images/contract.ts';
 import { resources, type KubernetesObject, type Resource } from '../../src/clients/kubernetes.ts';
+import { failure } from '../../src/errors.ts';
 import type { RegistryBinding } from '../../src/images/binding.ts';
 import type { Registries } from '../../src/images/registry.ts';
 import type { ImagePush } from '../../src/workflows/image-push.ts';
@@ -156,6 +158,8 @@ const write = (tag: string, digest: string, more: { push?: Partial<ImagePush>; q
     { push: push(tag, more.push), digest, ...(more.queued ? { queued: true } : {}) },
   );
 
+const writeNow = write;
+
 async function events(): Promise<string[]> {
   const { items } = await cluster.kubernetes.list(resources.events, namespace);
   return items.map((item) => `${String(item.type)} ${String(item.message)}`);
@@ -210,6 +214,10 @@ describe('writing an image', () => {
       'serin.dev/restart-on-digest-change': 'true',
     });
     await deployment(`${host}/shop/cart:prod`);
+    const write = (tag: string, digest: string) => {
+      stored.set(`shop/cart:${tag}`, digest);
+      return writeNow(tag, digest);
+    };
     expect(await write('prod', A)).toMatchObject({ outcome: 'written' });
     expect((await pods()).template.metadata.annotations).toEqual({ 'image.serin.dev/digests': `cart=${A}` });
     expect(await write('prod', A)).toMatchObject({ outcome: 'unchanged', reason: 'cart: same-digest' });
@@ -254,6 +262,136 @@ describe('writing an image', () => {
   });
 });
 
+describe('R2: a mutable tag that moves between the question and the write', () => {
+  it('is written as it is at the moment of writing, however late that is', async () => {
+    await canary(policies({ policy: 'exact:prod' }));
+    await deployment(`${host}/shop/cart:prod@${A}`);
+    stored.set('shop/cart:prod', C);
+    expect(await write('prod', C)).toMatchObject({ outcome: 'written' });
+    // B was resolved before C was pushed, and could not be written until now.
+    expect(await write('prod', B)).toMatchObject({ outcome: 'unchanged', reason: 'cart: same-digest' });
+    expect(await imageNow()).toBe(`${host}/shop/cart:prod@${C}`);
+  });
+
+  it('is not written over by what was asked for before somebody else wrote it', async () => {
+    await canary(policies({ policy: 'exact:prod' }));
+    await deployment(`${host}/shop/cart:prod@${A}`);
+    const late = activities([receiverFor()], {
+      registries: {
+        ...registries,
+        async resolve() {
+          stored.set('shop/cart:prod', C);
+          await write('prod', C);
+          return { digest: B };
+        },
+      },
+    });
+    const change = { push: push('prod'), digest: B };
+    await expect(late.writeImage({ namespace, name: 'cart' }, change)).rejects.toMatchObject({ type: 'Conflict' });
+    expect(await imageNow()).toBe(`${host}/shop/cart:prod@${C}`);
+  });
+
+  it('stays as it is once the tag is gone, or while the registry does not answer', async () => {
+    await canary(policies({ policy: 'exact:prod' }));
+    await deployment(`${host}/shop/cart:prod@${A}`);
+    expect(await write('prod', B)).toMatchObject({ outcome: 'unchanged', reason: 'HEAD: HTTP 404' });
+    const resolve = () => Promise.reject(failure('Unavailable', 'the registry is down'));
+    const silent = activities([receiverFor()], { registries: { ...registries, resolve } });
+    const bring = (more: Partial<ImagePush>) =>
+      silent.writeImage({ namespace, name: 'cart' }, { push: push('prod', more), digest: B });
+    await expect(bring({ digest: B })).rejects.toMatchObject({ type: 'Unavailable' });
+    expect(await imageNow()).toBe(`${host}/shop/cart:prod@${A}`);
+    // R7: unless the word of its sender counts.
+    const signed = { digest: B, digestIsSigned: true, trust: 'signed' } as const;
+    expect(await bring(signed)).toMatchObject({ outcome: 'written' });
+  });
+});
+
+describe('tags of one build', () => {
+  const generation = async () => (await target()).metadata.generation!;
+
+  it('pushed at the same time are one change: the lower one waits for the event of the higher one', async () => {
+    await canary();
+    await deployment(`${host}/shop/cart:1.4.0`);
+    const before = await generation();
+    stored.set('shop/cart:1.4.1', B).set('shop/cart:1.4.2', C);
+    const waits = { outcome: 'queued', reason: expect.stringContaining('1.4.2 of the same repository') };
+    expect(await write('1.4.1', B, { push: { actor: 'bob' } })).toEqual(waits);
+    expect(await write('1.4.2', C, { push: { actor: 'ada' } })).toMatchObject({ outcome: 'written' });
+    expect(await write('1.4.1', B, { queued: true })).toMatchObject({ outcome: 'unchanged', reason: 'cart: older' });
+    expect(await generation()).toBe(before + 1);
+    expect((await annotationsOf())['serin.dev/author']).toBe('ada');
+  });
+
+  it('of which the higher one has no event are one change all the same, and nobody’s', async () => {
+    await canary();
+    await deployment(`${host}/shop/cart:1.4.0`);
+    const before = await generation();
+    stored.set('shop/cart:1.4.1', B).set('shop/cart:1.4.2', C);
+    const bob = { eventId: 'one', actor: 'bob' };
+    await write('1.4.1', B, { push: bob });
+    expect(await write('1.4.1', B, { push: bob, queued: true })).toMatchObject({ outcome: 'written' });
+    expect([await imageNow(), await generation()]).toEqual([`${host}/shop/cart:1.4.2@${C}`, before + 1]);
+    expect(await annotationsOf()).not.toHaveProperty(['serin.dev/author']);
+    // An answer that was lost on its way.
+    expect(await write('1.4.1', B, { push: bob, queued: true })).toMatchObject({ outcome: 'written' });
+    expect(await generation()).toBe(before + 1);
+  });
+
+  it('that several containers follow are one change, whichever is told first', async () => {
+    const asked = [
+      { container: 'cart', policy: 'semver:^1' },
+      { container: 'side', policy: 'exact:edge' },
+    ];
+    await canary({ 'serin.dev/image-policies': JSON.stringify(asked) });
+    const image = `${host}/shop/cart`;
+    const containers = [
+      { name: 'cart', image: `${image}:1.4.0` },
+      { name: 'side', image: `${image}:edge@${A}` },
+    ];
+    await deployment(image, { pod: { containers } });
+    const before = await generation();
+    stored.set('shop/cart:1.4.2', B).set('shop/cart:edge', C);
+    expect(await write('1.4.2', B)).toMatchObject({ outcome: 'queued' });
+    expect(await write('edge', C)).toMatchObject({ outcome: 'queued' });
+    expect(await write('1.4.2', B, { queued: true })).toMatchObject({ outcome: 'written' });
+    expect(await write('edge', C, { queued: true })).toMatchObject({ outcome: 'unchanged' });
+    expect(await generation()).toBe(before + 1);
+    expect((await pods()).template.spec.containers.map((one) => one.image)).toEqual([
+      `${image}:1.4.2@${B}`,
+      `${image}:edge@${C}`,
+    ]);
+  });
+
+  it('wait for the end of a release as well, if people want that', async () => {
+    await canary({ ...policies(), 'serin.dev/image-during-release': 'queueLatest' });
+    await deployment(`${host}/shop/cart:1.4.0`);
+    stored.set('shop/cart:1.4.1', B).set('shop/cart:1.4.2', C);
+    expect(await write('1.4.1', B)).toMatchObject({ outcome: 'queued' });
+    await inPhase('Progressing');
+    expect(await write('1.4.1', B, { queued: true })).toMatchObject({ reason: 'a release is in progress' });
+    await inPhase('Succeeded');
+    expect(await write('1.4.1', B, { queued: true })).toMatchObject({ outcome: 'written' });
+    expect(await imageNow()).toBe(`${host}/shop/cart:1.4.2@${C}`);
+  });
+
+  it('are no reason to wait where the registry does not list them, or not in time', async () => {
+    await canary();
+    await deployment(`${host}/shop/cart:1.4.0`);
+    for (const tags of [
+      () => Promise.resolve(undefined),
+      () => Promise.reject(failure('Unavailable', 'HTTP 500')),
+      () => new Promise<undefined>(() => undefined),
+    ] as const) {
+      const { writeImage } = activities([receiverFor()], { registries: { ...registries, tags } });
+      const tag = `1.4.${(pushes += 1)}`;
+      stored.set(`shop/cart:${tag}`, B).set('shop/cart:1.9.0', C);
+      const change = { push: push(tag), digest: `sha256:${String(pushes % 10).repeat(64)}` };
+      expect(await writeImage({ namespace, name: 'cart' }, change)).toMatchObject({ outcome: 'written' });
+    }
+  });
+});
+
 describe('R5: a newer image while a release is in progress', () => {
   const during = (choice: string) => ({ ...policies(), 'serin.dev/image-during-release': choice });
 
@@ -280,6 +418,20 @@ describe('R5: a newer image while a release is in progress', () => {
     expect(await write('1.4.3', C, { queued: true })).toMatchObject({ outcome: 'written' });
     expect(await annotationsOf()).not.toHaveProperty(['serin.dev/pending-images']);
     expect(await imageNow()).toBe(`${host}/shop/cart:1.4.3@${C}`);
+  });
+
+  it('of a mutable tag that moved on while it waited is written as the tag is then, and the older one never', async () => {
+    await canary({ ...during('queueLatest'), ...policies({ policy: 'exact:prod' }) }, 'Progressing');
+    await deployment(`${host}/shop/cart:prod@${A}`);
+    stored.set('shop/cart:prod', B);
+    expect(await write('prod', B)).toMatchObject({ outcome: 'queued' });
+    stored.set('shop/cart:prod', C);
+    expect(await write('prod', C)).toMatchObject({ outcome: 'queued' });
+    await inPhase('Succeeded');
+    // The one that waits for longer looks first.
+    expect(await write('prod', B, { queued: true })).toMatchObject({ outcome: 'written' });
+    expect(await imageNow()).toBe(`${host}/shop/cart:prod@${C}`);
+    expect(await write('prod', C, { queued: true })).toMatchObject({ reason: 'cart: same-digest' });
   });
 
   it('is left out for good, if so asked', async () => {
@@ -322,11 +474,16 @@ describe('an image that a GitOps tool owns', () => {
     expect(await events()).toEqual([
       expect.stringMatching(/^Normal New image .*1\.4\.2 pushed: the image of Deployment cart belongs/),
     ]);
+    // What a poll found is counted once, however often it finds that its owner has not changed it yet.
+    const poll = { source: 'poll', eventId: 'found' } as const;
+    for (let n = 0; n < 2; n += 1)
+      expect(await write('1.4.3', C, { push: poll })).toMatchObject({ outcome: 'notified' });
+    expect(await missed()).toEqual([expect.objectContaining({ value: 1, labels: { receiver: 'prod' } })]);
+    await write('1.4.2', B, { push: { eventId: 'one' } });
+    const { resourceVersion } = (await cluster.read(kustomizations, namespace, 'apps')).metadata;
     // Told twice, it is asked once.
     await write('1.4.2', B, { push: { eventId: 'one' } });
-    expect((await cluster.read(kustomizations, namespace, 'apps')).metadata.resourceVersion).toBe(
-      metadata.resourceVersion,
-    );
+    expect((await cluster.read(kustomizations, namespace, 'apps')).metadata.resourceVersion).toBe(resourceVersion);
   });
 
   it('with Flux, its source and what looks for new images of the repository are told first', async () => {
@@ -616,6 +773,87 @@ describe('looking into the registry', () => {
     expect(await seek()).toEqual({ changes: [], reason: 'cart: failed-before' });
   });
 
+  it.each(['a look that finds nothing', 'an event that brings nothing'])(
+    'R4: after %s, it is left alone also once something else has been released',
+    async (how) => {
+      await canary(policies({ policy: 'exact:prod' }));
+      await deployment(`${host}/shop/cart:prod@${A}`);
+      await deployment(`${host}/shop/cart:prod@${A}`, { name: 'cart-primary' });
+      const moved = (digest: string) => {
+        stored.set('shop/cart:prod', digest);
+        return write('prod', digest);
+      };
+      expect(await moved(B)).toMatchObject({ outcome: 'written' });
+      await inPhase('Failed');
+      if (how.startsWith('a look')) expect(await seek()).toEqual({ changes: [], reason: 'cart: same-digest' });
+      else expect(await moved(B)).toMatchObject({ outcome: 'unchanged', reason: 'cart: same-digest' });
+      // It is written down once.
+      const { resourceVersion } = (await target()).metadata;
+      await seek();
+      await moved(B);
+      expect((await target()).metadata.resourceVersion).toBe(resourceVersion);
+      await deployment(`${host}/shop/cart:prod@${A}`, { pod: { terminationGracePeriodSeconds: 7 } });
+      await inPhase('Succeeded');
+      expect(await moved(C)).toMatchObject({ outcome: 'written' });
+      expect(await moved(B)).toMatchObject({ outcome: 'unchanged', reason: 'cart: failed-before' });
+    },
+  );
+
+  it('R4: what has only just been written has not failed, though the status still tells of the one before', async () => {
+    await canary(policies({ policy: 'exact:prod' }));
+    await deployment(`${host}/shop/cart:prod@${A}`);
+    stored.set('shop/cart:prod', B);
+    await write('prod', B);
+    const { template } = await pods();
+    const status = { phase: 'Failed', lastAppliedSpec: revisionOf(template) };
+    await cluster.kubernetes.patch(resources.canaries, namespace, 'cart', { status }, 'status');
+    stored.set('shop/cart:prod', C);
+    await write('prod', C);
+    await seek();
+    expect((await annotationsOf())['serin.dev/failed-images']).toContain(B);
+    expect((await annotationsOf())['serin.dev/failed-images']).not.toContain(C);
+  });
+
+  it('R8: the digest of a mutable tag that was deleted is told, once it is gone as well', async () => {
+    await canary(policies({ policy: 'exact:prod' }));
+    await deployment(`${host}/shop/cart:prod@${A}`);
+    expect(await seek()).toEqual({ changes: [], reason: 'cart: HEAD: HTTP 404' });
+    expect(await events()).toEqual([expect.stringMatching(/^Warning .*@sha256:a+ is not in the registry any more/)]);
+    expect(await imageNow()).toBe(`${host}/shop/cart:prod@${A}`);
+    // A tag that is gone while its digest is still there troubles nobody.
+    stored.set(`shop/cart:${A}`, A);
+    expect(await seek()).toMatchObject({ changes: [] });
+    expect(await events()).toHaveLength(1);
+  });
+
+  it('begins anew with a container that has moved to another repository', async () => {
+    await canary();
+    await deployment(`${host}/shop/cart:1.4.0`);
+    await write('1.9.0', B);
+    await deployment(`${host}/shop/other:0.1.0`);
+    const other = { push: { repository: 'shop/other' } };
+    expect(await write('1.0.0', C, other)).toMatchObject({ outcome: 'written' });
+    expect(await imageNow()).toBe(`${host}/shop/other:1.0.0@${C}`);
+    expect(await write('0.9.0', A, other)).toMatchObject({ outcome: 'unchanged', reason: 'cart: no-match' });
+  });
+
+  it('believes what an earlier version remembered, which did not say of which repository', async () => {
+    await canary();
+    const desired = JSON.stringify({ cart: { tag: '1.9.0', digest: B } });
+    await deployment(`${host}/shop/cart:1.4.0`, { annotations: { 'serin.dev/desired-images': desired } });
+    expect(await write('1.5.0', C)).toMatchObject({ outcome: 'unchanged', reason: 'cart: older' });
+  });
+
+  it('leaves a bare digest alone that a person set after something had been written', async () => {
+    await canary();
+    await deployment(`${host}/shop/cart:1.4.0`);
+    await write('1.4.2', B);
+    await deployment(`${host}/shop/cart@${C}`);
+    expect(await write('1.4.3', A)).toMatchObject({ outcome: 'unchanged', reason: 'cart: pinned' });
+    stored.set('shop/cart:1.4.3', A);
+    expect(await seek()).toEqual({ changes: [], reason: 'cart: pinned' });
+  });
+
   it('R8: a digest in use that is gone from the registry is told, and changes nothing', async () => {
     await canary();
     await deployment(`${host}/shop/cart:1.4.0@${A}`);
@@ -641,7 +879,12 @@ describe('looking into the registry', () => {
       return { status: method === 'HEAD' ? 200 : 405, headers: { 'docker-content-digest': B } };
     });
     const auth = Buffer.from('puller:s3cret').toString('base64');
-    const auths = { 'https://index.docker.io/v1/': { auth: 'eDp5' }, [`https://${host}`]: { auth } };
+    const wrong = { username: 'somebody', password: 'else' };
+    // The most special one is tried first, and is not the last one that is tried.
+    const auths = {
+      ...{ 'https://index.docker.io/v1/': { auth: 'eDp5' }, [`https://${host}`]: { auth } },
+      ...{ [`${host}/shop`]: wrong, [`${host}/elsewhere`]: { auth: 'eDp5' } },
+    };
     const config = Buffer.from(JSON.stringify({ auths })).toString('base64');
     await cluster.apply(namespace, {
       ...{ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'pull' }, type: 'kubernetes.io/dockerconfigjson' },

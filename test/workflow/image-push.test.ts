@@ -184,6 +184,22 @@ describe('a pushed image', () => {
     expect(written).toHaveLength(1);
   });
 
+  it('R7: whose registry is down for a while is written once it answers, whatever the event said', async () => {
+    const { activities, written } = world([B]);
+    let asked = 0;
+    const down: ImageActivities = {
+      ...activities,
+      resolveImage: async (image) => {
+        asked += 1;
+        if (asked <= 2) throw failure('Unavailable', 'HEAD …: connection refused');
+        expect(written).toEqual([]);
+        return activities.resolveImage(image);
+      },
+    };
+    expect(await run(down, push({ digest: B }))).toMatchObject({ digest: B, targets: [{ outcome: 'written' }] });
+    expect([written, asked]).toEqual([[`cart ${B}`], 3]);
+  });
+
   it('that has to wait for the end of a release does, and keeps nobody else waiting', async () => {
     const { activities, written } = world([B], ['busy', 'cart']);
     const order: string[] = [];

@@ -39,7 +39,7 @@ export async function holdBack(kubernetes: Kubernetes, argoNamespace: string, in
 async function duringRelease(kubernetes: Kubernetes, intent: Intent): Promise<ImageWritten | undefined> {
   const { canary, settings, candidate, changed, queued, target } = intent;
   if (settings.during === 'restart' || !isReleasing(canary)) return undefined;
-  const decided = whileReleasing(settings.during, candidate, changed, memoryOf(target), queued);
+  const decided = whileReleasing(settings.during, candidate, changed, target, queued);
   const { remember: news, ...written } = decided;
   if (news) await remember(kubernetes, intent, news);
   return written;
@@ -71,7 +71,8 @@ function cureFor(owner: string): string {
     : 'have it leave the object alone (kustomize.toolkit.fluxcd.io/ssa: IfNotPresent), or set serin.dev/image-write-back: notify';
 }
 
-async function remember(
+/** Changes what a target remembers, and nothing else of it. */
+export async function remember(
   kubernetes: Kubernetes,
   { found, settings }: Pick<Intent, 'found' | 'settings'>,
   change: Partial<ImageMemory>,

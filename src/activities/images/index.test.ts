@@ -5,6 +5,7 @@ import { memoryKubernetes, type MemoryKubernetes } from '../../../test/support/m
 import type { KubernetesObject, ManagedFields } from '../../clients/kubernetes.ts';
 import { failure } from '../../errors.ts';
 import type { RegistryBinding } from '../../images/binding.ts';
+import type { Registries } from '../../images/registry.ts';
 import type { ImagePush } from '../../workflows/image-push.ts';
 import { createImageActivities } from './index.ts';
 
@@ -97,8 +98,14 @@ function cluster(...objects: object[]): MemoryKubernetes & { applied: object[] }
   };
 }
 
-const activities = (kubernetes: MemoryKubernetes, receivers = [receiver]) =>
-  createImageActivities({ kubernetes, receivers, settings: { namespace: '' } });
+const activities = (kubernetes: MemoryKubernetes, receivers = [receiver], registries?: Registries) =>
+  createImageActivities({ kubernetes, receivers, settings: { namespace: '' }, ...(registries ? { registries } : {}) });
+
+/** A registry in which every tag points to one digest, and which does not list them. */
+const showing = (digest: string): Registries => ({
+  resolve: () => Promise.resolve({ digest }),
+  tags: () => Promise.resolve(undefined),
+});
 
 function imageIn(kubernetes: MemoryKubernetes, name = 'cart') {
   const spec = kubernetes.peek('Deployment', name)!.spec as ReturnType<typeof deployment>['spec'];
@@ -134,7 +141,9 @@ describe('writing a pushed image', () => {
       metadata: {
         annotations: {
           'serin.dev/last-image-event': 'prod/event-1.4.2',
-          'serin.dev/desired-images': JSON.stringify({ cart: { tag: '1.4.2', digest: B } }),
+          'serin.dev/desired-images': JSON.stringify({
+            cart: { tag: '1.4.2', digest: B, repository: 'registry.example.com/shop/cart' },
+          }),
         },
       },
       spec: { template: { spec: { containers: [{ image, env: [{ name: 'A', value: '1' }] }, { image: 'side:1' }] } } },
@@ -199,8 +208,9 @@ describe('writing a pushed image', () => {
       deployment('registry.example.com/shop/cart:prod'),
     );
     // Both events resolve to B, since the registry is asked when they are handled.
-    await activities(kubernetes).writeImage(ref, { push: push('prod', { eventId: 'second' }), digest: B });
-    const older = await activities(kubernetes).writeImage(ref, { push: push('prod', { eventId: 'first' }), digest: B });
+    const { writeImage } = activities(kubernetes, [receiver], showing(B));
+    await writeImage(ref, { push: push('prod', { eventId: 'second' }), digest: B });
+    const older = await writeImage(ref, { push: push('prod', { eventId: 'first' }), digest: B });
     expect(older).toEqual({ outcome: 'unchanged', reason: 'cart: same-digest' });
     expect(imageIn(kubernetes)).toBe(`registry.example.com/shop/cart:prod@${B}`);
   });
@@ -221,7 +231,7 @@ describe('writing a pushed image', () => {
       deployment(`registry.example.com/shop/cart:old@${A}`, { name: 'cart-primary' }),
     );
     const write = (eventId: string, digest: string) =>
-      activities(kubernetes).writeImage(ref, { push: push('prod', { eventId }), digest });
+      activities(kubernetes, [receiver], showing(digest)).writeImage(ref, { push: push('prod', { eventId }), digest });
     await write('1', B);
     (kubernetes.peek('Canary', 'cart')!.status as { phase: string }).phase = 'Failed';
     expect((await write('2', C)).outcome).toBe('written');

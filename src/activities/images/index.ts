@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client';
-import type { Kubernetes } from '../../clients/kubernetes.ts';
+import type { Kubernetes, KubernetesObject } from '../../clients/kubernetes.ts';
 import type { RegistryBinding } from '../../images/binding.ts';
 import { createRegistries, type Registries, type RegistryAccess, type Resolution } from '../../images/registry.ts';
 import type { Log } from '../../log.ts';
@@ -10,7 +10,7 @@ import type { ImageActivities } from './contract.ts';
 import { conflictOf } from './hold.ts';
 import { createFollowers } from './followers.ts';
 import { imageMeters } from './meters.ts';
-import { accessFor, seek, type Asking } from './seek.ts';
+import { accessesFor, resolveBy, seek, type Asking } from './seek.ts';
 import { isSuspended, receiverOf, settingsOf, targetOf } from './world.ts';
 import { canaryNow, newsOf, write } from './write.ts';
 
@@ -38,11 +38,15 @@ export interface ImageDeps {
 /** Most targets whose pull secrets are tried on behalf of a receiver without credentials. */
 const maxSecretsTried = 5;
 
+/** Longest wait of a write for others that ask for the same tag, in milliseconds. */
+const sharedMs = 1_000;
+
 /** The activities of the workflows about images. */
 export function createImageActivities(deps: ImageDeps): ImageActivities {
   const { kubernetes, receivers, settings, registries = createRegistries(), now = () => new Date(), trace } = deps;
   const { argoNamespace = 'argocd' } = settings;
   const recordEvent = createRecordEvent(kubernetes, deps.log);
+  const counted = onceEach();
   const followersOf = createFollowers(kubernetes, settings.namespace);
   const meters = deps.metrics
     ? imageMeters(
@@ -55,10 +59,10 @@ export function createImageActivities(deps: ImageDeps): ImageActivities {
     recordEvent,
     receivers,
     tags: (...question) => registries.tags(...question),
-    async resolve(receiver, access, repository, tag) {
+    async resolve(receiver, access, repository, tag, settleMs = receiver.settleMs) {
       const end = meters?.resolve.startTimer({ receiver: receiver.name });
       try {
-        return await registries.resolve(access, repository, tag, receiver.settleMs);
+        return await registries.resolve(access, repository, tag, settleMs);
       } finally {
         end?.();
       }
@@ -72,11 +76,22 @@ export function createImageActivities(deps: ImageDeps): ImageActivities {
       const canary = await canaryNow(kubernetes, ref);
       const found = canary && (await targetOf(kubernetes, canary));
       if (!found || typeof found === 'string') continue;
-      const access: RegistryAccess = await accessFor(kubernetes, receiver, found.target);
-      const answer = access.credentials && (await asking.resolve(receiver, access, push.repository, push.tag));
-      if (answer && 'digest' in answer) return answer;
+      const accesses = await accessesFor(kubernetes, receiver, found.target, push.repository);
+      const answer = await resolveBy(asking, receiver, withCredentials(accesses), push.repository, push.tag);
+      if ('digest' in answer) return answer;
     }
     return denied;
+  }
+
+  /** What a pushed tag points to, with the credentials of the receiver, or else with those of pods that follow it. */
+  async function resolve(push: ImagePush, receiver: RegistryBinding, target?: KubernetesObject): Promise<Resolution> {
+    const { repository, tag } = push;
+    // Many targets are written at the same time, and share an answer; none of them waits for it as for the tags of a build.
+    const settleMs = target ? Math.min(receiver.settleMs, sharedMs) : receiver.settleMs;
+    const accesses = target ? await accessesFor(kubernetes, receiver, target, repository) : [receiver.registry];
+    const resolution = await resolveBy(asking, receiver, accesses, repository, tag, settleMs);
+    const isDenied = 'missing' in resolution && resolution.denied === true;
+    return isDenied && !receiver.registry.credentials ? resolveForTargets(push, receiver, resolution) : resolution;
   }
 
   async function findTargets(push: ImagePush): Promise<readonly CanaryRef[]> {
@@ -87,10 +102,7 @@ export function createImageActivities(deps: ImageDeps): ImageActivities {
     findTargets,
 
     async resolveImage(push) {
-      const receiver = receiverOf(receivers, push);
-      const resolution = await asking.resolve(receiver, receiver.registry, push.repository, push.tag);
-      const isDenied = 'missing' in resolution && resolution.denied === true;
-      return isDenied && !receiver.registry.credentials ? resolveForTargets(push, receiver, resolution) : resolution;
+      return resolve(push, receiverOf(receivers, push));
     },
 
     async seekImages(ref, sought) {
@@ -122,12 +134,37 @@ export function createImageActivities(deps: ImageDeps): ImageActivities {
       const receiver = receiverOf(receivers, change.push);
       const canary = await canaryNow(kubernetes, ref);
       if (!canary) return { outcome: 'unchanged', reason: 'the Canary is gone' };
-      const result = await write({ kubernetes, argoNamespace, now, trace }, canary, change, receiver);
+      const writing = {
+        ...{ asking, argoNamespace, now, trace },
+        resolve: (push: ImagePush, target: KubernetesObject) => resolve(push, receiver, target),
+      };
+      const result = await write(writing, canary, change, receiver);
       const news = newsOf(change.push, result);
       if (news) await recordEvent(canary, news, news.scope);
-      if (result.outcome === 'written' && change.push.source === 'poll')
+      const { push } = change;
+      const isMissed = push.source === 'poll' && (result.outcome === 'written' || result.outcome === 'notified');
+      // A poll finds it again and again until its owner has changed it, and an activity may be repeated.
+      if (isMissed && counted.isNew(`${ref.namespace}/${ref.name} ${push.eventId}`))
         meters?.missed.inc({ receiver: receiver.name });
       return result;
+    },
+  };
+}
+
+function withCredentials(accesses: readonly RegistryAccess[]): readonly RegistryAccess[] {
+  return accesses.filter(({ credentials }) => credentials !== undefined);
+}
+
+/** Tells what comes for the first time, among the last thousand. */
+function onceEach() {
+  const known = new Set<string>();
+  return {
+    isNew(text: string): boolean {
+      if (known.has(text)) return false;
+      known.add(text);
+      const [oldest] = known;
+      if (known.size > 1_000 && oldest !== undefined) known.delete(oldest);
+      return true;
     },
   };
 }

@@ -2,11 +2,13 @@ import { resources, type Kubernetes, type KubernetesObject, type Resource } from
 import { failure, failureType } from '../../errors.ts';
 import type { RegistryBinding } from '../../images/binding.ts';
 import type { Situation } from '../../images/judge.ts';
-import { memoryOf } from '../../images/memory.ts';
-import { imageIn, imageText, slotKey } from '../../images/pods.ts';
+import { acceptedFor, memoryOf } from '../../images/memory.ts';
+import { imageIn, imageText, slotKey, templateOf } from '../../images/pods.ts';
 import type { ImageReference } from '../../images/reference.ts';
 import { imageSettings, type ContainerPolicy, type ImageSettings, type Wanted } from '../../images/settings.ts';
+import type { CanaryStatus } from '../../schemas/canary-status.ts';
 import type { ImagePush } from '../../workflows/image-push.ts';
+import { revisionOf } from '../revision.ts';
 
 /** Kinds of target whose images are followed: those whose pod templates are Kubernetes' own. */
 const kinds: ReadonlyMap<string, Resource> = new Map<string, Resource>([
@@ -100,19 +102,33 @@ export function situationOf(
 ): Situation {
   const memory = memoryOf(target);
   const key = slotKey(policy.slot);
+  const written = memory.writes[key];
   return {
     policy,
     pin: settings.pin,
     restartOnDigestChange: settings.restartOnDigestChange,
     template,
     promoted: primary && imageIn(primary, policy.slot),
-    desired: memory.desired[key],
-    overwritten: memory.writes[key] !== undefined && imageText(target, policy.slot) !== memory.writes[key].to,
+    desired: acceptedFor(memory, policy.slot, template),
+    overwritten: written !== undefined && imageText(target, policy.slot) !== written.to,
+    reverted: written !== undefined && imageText(target, policy.slot) === written.from,
     failed: phaseOf(canary) === 'Failed',
+    moved: hasMoved(canary, target),
     failedDigests: memory.failed
       .filter((entry) => entry.container === key && entry.policy === policy.text)
       .map((entry) => entry.digest),
   };
+}
+
+/** Whether the pod template is not what the last release was about. What is not known so is taken to be. */
+function hasMoved({ status }: KubernetesObject, target: KubernetesObject): boolean {
+  const { lastAppliedSpec = '', trackedConfigs } = (status ?? {}) as Pick<
+    CanaryStatus,
+    'lastAppliedSpec' | 'trackedConfigs'
+  >;
+  const template = templateOf(target);
+  const revisions = [revisionOf(template), revisionOf(template, trackedConfigs)];
+  return lastAppliedSpec.startsWith('v1:') && !revisions.includes(lastAppliedSpec);
 }
 
 /** Whether a release of the Canary is in progress, as its status says. */
