@@ -57,7 +57,7 @@ function isOvertaken({ hinted, answered }: Release, { overtaken = false }: { rea
 /** An order with a token waits until it is known whose it is; who an order says it is, no message can say for sure. */
 function ordered(release: Release, { kind, order, now }: Extract<Event, { type: 'ordered' }>): Release {
   const { token, verified: _, ...rest } = order;
-  if (!token || isRepeated(release, order)) return obey(release, kind, rest, now);
+  if (!token || order.unreadable !== undefined || isRepeated(release, order)) return obey(release, kind, rest, now);
   return { ...release, unverified: [...(release.unverified ?? []), { kind, order: { ...rest, token } }] };
 }
 
@@ -79,8 +79,10 @@ function verified(release: Release, { orders, actors, now }: Extract<Event, { ty
 }
 
 function hinted(release: Release, { hint }: Extract<Event, { type: 'hinted' }>): Release {
-  if (hint?.eventId !== undefined && release.seen.includes(hint.eventId)) return release;
-  const seen = hint?.eventId === undefined ? release.seen : [...release.seen, hint.eventId].slice(-seenLimit);
+  // An id that is none tells no two hints apart.
+  const id = release.rules < 4 || typeof hint?.eventId === 'string' ? hint?.eventId : undefined;
+  if (id !== undefined && release.seen.includes(id)) return release;
+  const seen = id === undefined ? release.seen : [...release.seen, id].slice(-seenLimit);
   // A change is a reason to try again what could not be done before it.
   return { ...release, hinted: release.hinted + 1, seen, holdUntil: 0, repaired: undefined };
 }

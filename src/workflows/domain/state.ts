@@ -5,9 +5,11 @@ import type { EventRecord, HookAnswer, HookCall, Notice, Plan, PlanFailure, Read
 
 /**
  * What the rules have come to. 2: messages are sent while the release goes on, and what is due is done though hints keep
- * coming. 3: a canary with traffic that waits for a gate is judged meanwhile, whatever was ordered.
+ * coming. 3: a canary with traffic that waits for a gate is judged meanwhile, whatever was ordered. 4: messages are taken
+ * for what they are, whatever was written into them; whoever gets alerts hears of everything that holds a release up; checks
+ * that cannot be made are a condition; blue/green never promotes without the switch.
  */
-export type Rules = 1 | 2 | 3;
+export type Rules = 1 | 2 | 3 | 4;
 
 /**
  * A release in flight: everything that must survive a restart, as plain JSON. `decide` reads it, `evolve` makes the next
