@@ -1,6 +1,6 @@
 import type { CanaryStatus, Cookies, MetricCheck, Phase, Settings, Weights } from '../workflows/domain/observation.ts';
 import type { Order, OrderKind } from '../workflows/domain/orders.ts';
-import type { HookCall, Step } from '../workflows/domain/plan.ts';
+import type { FailedCheck, HookCall, Step } from '../workflows/domain/plan.ts';
 import type { Action, Outcome, Release } from '../workflows/domain/state.ts';
 
 /** How pods of a revision behave. */
@@ -97,7 +97,14 @@ export type Line =
   | { readonly at: number; readonly kind: 'reverted'; readonly what: string }
   | { readonly at: number; readonly kind: 'phase'; readonly phase: Phase; readonly status: CanaryStatus }
   | { readonly at: number; readonly kind: 'action'; readonly action: string }
-  | { readonly at: number; readonly kind: 'alert'; readonly severity: string; readonly message: string };
+  | {
+      readonly at: number;
+      readonly kind: 'alert';
+      readonly severity: string;
+      readonly message: string;
+      /** The check that led to it. */
+      readonly check?: FailedCheck;
+    };
 
 export interface Play {
   readonly lines: readonly Line[];

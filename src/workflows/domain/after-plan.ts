@@ -103,6 +103,7 @@ function consequence(release: Release, { action, overtaken, now }: CarriedOut): 
       return {
         ...release,
         verdict: undefined,
+        trouble: undefined,
         ticked: false,
         asked: {},
         copied: undefined,
@@ -121,6 +122,7 @@ function consequence(release: Release, { action, overtaken, now }: CarriedOut): 
     case 'way-out':
       return {
         ...release,
+        trouble: undefined,
         // Whoever wanted to try again has: what was given up before it began is not begun for that once more.
         retried: release.rules >= 3 ? undefined : release.retried,
         ending: action.ending && { ...action.ending, stage: 'close' },
@@ -152,6 +154,8 @@ const freshAnalysis = {
   opened: false,
   opening: false,
   verdict: undefined,
+  failedCheck: undefined,
+  trouble: undefined,
   inconclusive: 0,
   asked: {},
   provenReplicas: 0,

@@ -8,6 +8,7 @@ import { canaryName, targetName } from './names.ts';
 import { alert, carryOut, enterPhase, normal, record, warning, writeStatus } from './plans.ts';
 import { halt, onPrimary, sameWeights, strandsTraffic, weightsNow, whyNotReady, type World } from './world.ts';
 import { repair } from './repair.ts';
+import { aborted, rejected, rollbackHooks, tooManyFailures } from './stopping.ts';
 import { taken } from './taken.ts';
 import { isUnderTest, nextStep, type NextStep } from './steps.ts';
 import type { Settings, Weights } from './observation.ts';
@@ -222,10 +223,13 @@ function restart(release: Release, { settings, target, primary }: World): Action
 
 function failedCheck(release: Release, verdict: { outcome: 'fail' | 'inconclusive'; message: string }): Action {
   // No data is not a bad reading: it holds the weight and is counted apart (Q55).
-  const count: StatusPatch = verdict.outcome === 'fail' ? { failedChecks: release.status.failedChecks + 1 } : {};
+  const { status, trouble, observation } = release;
+  const count: StatusPatch = verdict.outcome === 'fail' ? { failedChecks: status.failedChecks + 1 } : {};
+  const isNew = trouble !== undefined && trouble.message !== observation?.canary?.stalled;
+  const patch: StatusPatch = { ...count, ...(isNew ? { stalled: trouble } : {}) };
   return carryOut('tell', verdict.message, 'failed-check', [
     ...record(release, warning(verdict.message)),
-    ...(verdict.outcome === 'fail' ? [writeStatus(count)] : []),
+    ...(Object.keys(patch).length > 0 ? [writeStatus(patch)] : []),
   ]);
 }
 
@@ -290,57 +294,4 @@ function scaledAway(release: Release, settings: Settings): Action {
   if (release.toldOnce.includes(message)) return halt(release, message);
   const steps: readonly Step[] = [...record(release, warning(message)), { do: 'scale-target', to: 'up' }];
   return { ...carryOut('scaleUp', `Scale ${settings.target.name} up again`, 'repaired', steps), once: message };
-}
-
-function tooManyFailures(release: Release, settings: Settings): Action | undefined {
-  const { threshold } = settings.analysis;
-  const { failedChecks } = release.status;
-  if (failedChecks >= threshold) return beginEnding(release, settings, rolledBack(`${failedChecks} failed checks`));
-  // The check that fills the measure is told first, like a failed one.
-  if (release.inconclusive < threshold || release.verdict?.outcome === 'inconclusive') return undefined;
-  const text = `no verdict for ${release.inconclusive} checks`;
-  return beginEnding(release, settings, {
-    ...rolledBack(text),
-    reasons: [warning(`Rolling back ${canaryName(release)} ${text}`)],
-    alerts: [alert('error', text.charAt(0).toUpperCase() + text.slice(1))],
-  });
-}
-
-/** Rollback hooks are asked at every tick of a release, before anything else is looked at (Q9). */
-function rollbackHooks(release: Release, settings: Settings): Action | undefined {
-  if (hookCalls(settings, 'rollback', 'Progressing').length === 0) return undefined;
-  const answers = release.asked.rollback;
-  if (!answers) {
-    return askGate(settings, 'rollback', release.status.phase, 'ask whether to roll back');
-  }
-  const yes = answers.find((answer) => answer.error === undefined);
-  if (!yes) return undefined;
-  return beginEnding(release, settings, {
-    ...rolledBack(`rollback requested by webhook ${yes.name}`),
-    reasons: [
-      warning(`Rollback check ${yes.name} passed`),
-      warning(`Rolling back ${canaryName(release)} manual webhook invoked`),
-    ],
-    alerts: [alert('warn', 'Rolling back manual webhook invoked')],
-  });
-}
-
-function rejected(release: Release) {
-  const { by = 'someone', reason, gate = '' } = release.rejected ?? {};
-  const text = `approval ${gate} rejected by ${by}${reason ? `: ${reason}` : ''}`;
-  return {
-    ...rolledBack(text),
-    reasons: [warning(`Rolling back ${canaryName(release)} ${text}`)],
-    alerts: [alert('warn', `Rolling back ${text}`)],
-  };
-}
-
-function aborted(release: Release) {
-  const { by = 'someone', reason } = release.aborted ?? {};
-  const text = `aborted by ${by}${reason ? `: ${reason}` : ''}`;
-  return {
-    ...rolledBack(text),
-    reasons: [warning(`Rolling back ${canaryName(release)} ${text}`)],
-    alerts: [alert('warn', `Rolling back ${text}`)],
-  };
 }

@@ -1,6 +1,6 @@
 import { awaitsPeople } from './approvals.ts';
 import { weightsInForce } from './adoption.ts';
-import { judge } from './analysis.ts';
+import { hookFailed, judge, type Verdict } from './analysis.ts';
 import { compatible } from './compatible.ts';
 import { passOver } from './ticks.ts';
 import { afterPlan } from './after-plan.ts';
@@ -145,10 +145,22 @@ function analysed(release: Release, event: Extract<Event, { type: 'analysed' }>)
   const { hooks, readings } = event.examination;
   const verdict = judge(names(next, settings), settings.analysis.metrics, hooks, readings);
   const inconclusive = verdict.outcome === 'inconclusive' ? next.inconclusive + 1 : 0;
-  const judged: Release = { ...next, verdict, inconclusive, ticked: false };
+  const judged: Release = { ...withVerdict(next, verdict), inconclusive, ticked: false };
   // What is good enough to go on, while people keep it from going on, is judged again at the next tick.
   const isHeld = judged.paused !== undefined || awaitsPeople(judged, event.now);
   return verdict.outcome === 'pass' && isHeld ? passOver(judged, event.now) : judged;
+}
+
+/** What was found out about the canary, or what kept it from being found out. */
+function withVerdict(release: Release, verdict: Verdict): Release {
+  if (verdict.outcome === 'pass') return { ...release, verdict, trouble: undefined };
+  const { message, check, trouble } = verdict;
+  return {
+    ...release,
+    verdict,
+    failedCheck: check,
+    trouble: trouble !== undefined && release.rules >= 4 ? { reason: trouble, message } : undefined,
+  };
 }
 
 function hooksCalled(release: Release, { moment, answers, now }: Extract<Event, { type: 'hooks-called' }>): Release {
@@ -178,10 +190,8 @@ function hooksCalled(release: Release, { moment, answers, now }: Extract<Event, 
     }
     case 'pre-rollout': {
       const told = tell({ ...next, opening: false }, ...passed.map(passedText('Pre-rollout')));
-      if (!refused) return { ...told, opened: true };
-      const name = names(release, settings).canary;
-      const message = `Halt ${name} advancement pre-rollout check ${refused.name} failed ${refused.error}`;
-      return { ...told, verdict: { outcome: 'fail', message } };
+      if (!refused) return { ...told, opened: true, trouble: undefined };
+      return withVerdict(told, hookFailed(names(release, settings), 'pre-rollout', refused));
     }
     case 'rollback':
       return tell(

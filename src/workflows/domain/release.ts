@@ -114,7 +114,7 @@ function act(release: Release, observation: Observation, now: number): Action {
   if (canary.settings.suspend && release.copied === undefined) return suspended(release);
   const world = known(observation);
   if (!world) return hold(release, canary);
-  if (canary.stalled !== undefined && !release.stall) {
+  if (canary.stalled !== undefined && !release.stall && !release.trouble) {
     return carryOut('tell', 'clear what was wrong', 'noted', [writeStatus({ stalled: null })]);
   }
   const adopted = adopt(release, world);

@@ -1,7 +1,17 @@
 import type { Verdict } from './analysis.ts';
-import type { CanaryStatus, HookType, Observation, Weights } from './observation.ts';
+import type { CanaryStatus, HookType, Observation, Problem, Weights } from './observation.ts';
 import type { Hint, Order, OrderAnswer, OrderKind } from './orders.ts';
-import type { EventRecord, HookAnswer, HookCall, Notice, Plan, PlanFailure, Reading, Verified } from './plan.ts';
+import type {
+  EventRecord,
+  FailedCheck,
+  HookAnswer,
+  HookCall,
+  Notice,
+  Plan,
+  PlanFailure,
+  Reading,
+  Verified,
+} from './plan.ts';
 
 /**
  * What the rules have come to. 2: messages are sent while the release goes on, and what is due is done though hints keep
@@ -55,6 +65,10 @@ export interface Release {
   readonly opening: boolean;
   /** What the last examination or gate of this tick came to, until it has been acted on. */
   readonly verdict?: Verdict | Held;
+  /** The last check of this revision that did not pass, for the people who are told when that ends the release. */
+  readonly failedCheck?: FailedCheck;
+  /** What keeps checks from being made, for the `Stalled` condition: until one has been made. */
+  readonly trouble?: Problem;
   /** Checks without a verdict, in a row. */
   readonly inconclusive: number;
   /** Answers of the gates and hooks asked at this tick. */
@@ -203,6 +217,7 @@ export interface AlertDraft {
   readonly severity: 'info' | 'warn' | 'error';
   readonly message: string;
   readonly meta: boolean;
+  readonly check?: FailedCheck;
 }
 
 /** What the workflow does next. */
