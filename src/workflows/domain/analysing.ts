@@ -6,7 +6,7 @@ import { askGate, gate, hookCalls, isMuted } from './gates.ts';
 import { confirmRollout } from './idle.ts';
 import { canaryName, targetName } from './names.ts';
 import { alert, carryOut, enterPhase, normal, record, warning, writeStatus } from './plans.ts';
-import { halt, onPrimary, sameWeights, strandsTraffic, weightsNow, whyNotReady, type World } from './world.ts';
+import { halt, onPrimary, sameWeights, standBy, strandsTraffic, weightsNow, whyNotReady, type World } from './world.ts';
 import { repair } from './repair.ts';
 import { aborted, rejected, rollbackHooks, tooManyFailures } from './stopping.ts';
 import { taken } from './taken.ts';
@@ -97,11 +97,11 @@ function advance(release: Release, world: World, now: number): Action {
   const { settings } = world;
   const next = nextStep(settings, release);
   if (next.type === 'stuck') {
-    const message = `analysis cannot advance: next step weight is ${next.step}`;
+    const message = stuckText(next);
     const known = release.toldOnce.includes(message);
-    if (known && now < release.dueAt) return { type: 'wait', until: release.dueAt, why: message };
+    if (known && now < release.dueAt) return { type: 'wait', until: release.dueAt, why: message, isHeldUp: true };
     const steps = known ? [] : record(release, warning(message));
-    return { ...carryOut('tell', message, 'halted', steps), once: message };
+    return { ...carryOut('tell', message, 'halted', steps), once: message, isHeldUp: true };
   }
   // With copies of requests the canary has been tested already, and nothing increases in an iteration.
   const gated = settings.analysis.strategy === 'canary' && !release.weights.mirrored;
@@ -116,6 +116,16 @@ function advance(release: Release, world: World, now: number): Action {
     case 'switch':
       return iterate(release, settings, next, now);
   }
+}
+
+const stuckText = ({ step }: Extract<NextStep, { type: 'stuck' }>) =>
+  `analysis cannot advance: next step weight is ${step}`;
+
+/** Why an analysis leads nowhere, however good its checks are. */
+export function leadsNowhere(release: Release, settings: Settings): string | undefined {
+  if (release.status.phase !== 'Progressing' || release.paused) return undefined;
+  const next = nextStep(settings, release);
+  return next.type === 'stuck' ? stuckText(next) : undefined;
 }
 
 /** Asks the gates for more traffic, or waits for them. Undefined when they are open. */
@@ -272,7 +282,8 @@ function unready(release: Release, { settings, target }: World): Action {
   if (readiness.ready) throw new Error('only asked of a canary that is not ready');
   // Pods that an autoscaler adds later come up in their own time: the deadline is the revision's, not theirs (BC-14).
   const grewLater = readiness.rolledOut && release.provenReplicas > 0 && target.available >= release.provenReplicas;
-  if (readiness.retriable || grewLater) return halt(release, readiness.message);
+  if (grewLater) return halt(release, readiness.message);
+  if (readiness.retriable) return standBy(release, readiness.message);
   return beginEnding(release, settings, {
     ...rolledBack(`progress deadline exceeded: ${readiness.message}`),
     reasons: [

@@ -9,6 +9,7 @@ import { names, targetName } from './names.ts';
 import { hookCalls } from './gates.ts';
 import { isAnalysing } from './phases.ts';
 import { normal, warning } from './plans.ts';
+import { heldUp } from './release.ts';
 import { isUnderTest } from './steps.ts';
 import type { CanaryStatus, Observation } from './observation.ts';
 import type { EventRecord } from './plan.ts';
@@ -27,9 +28,9 @@ export function evolve(before: Release, event: Event): Release {
     case 'ordered':
       return ordered(release, event);
     case 'looked':
-      return looked(release, compatible(event.observation), event.answered, event.now);
+      return frozen(looked(release, compatible(event.observation), event.answered, event.now), event.now);
     case 'analysed':
-      return analysed(release, event);
+      return frozen(analysed(release, event), event.now);
     case 'carried-out':
       return afterPlan(release, { ...event, overtaken: isOvertaken(before, event) });
     case 'hooks-called':
@@ -90,14 +91,12 @@ function hinted(release: Release, { hint }: Extract<Event, { type: 'hinted' }>):
 /** The first look of a run finds out where the Canary stands; later ones see what has changed. */
 function looked(release: Release, observation: Observation, answered: number, now: number): Release {
   const { canary } = observation;
-  const isFrozen = observation.problem !== undefined || release.stall !== undefined;
   const next: Release = {
     ...release,
     observation,
     answered,
     stale: false,
     lookedAt: now,
-    frozenSince: isFrozen ? (release.frozenSince ?? now) : undefined,
     // Of a Canary that is gone, the run that saw it go is kept too.
     ...(canary ? { archives: canary.settings.archives ?? false } : {}),
   };
@@ -123,6 +122,14 @@ function looked(release: Release, observation: Observation, answered: number, no
     ...begun,
     early: [],
   });
+}
+
+/** Remembers since when nothing could be done. */
+function frozen(release: Release, now: number): Release {
+  const { frozenSince, rules, observation, stall } = release;
+  const isFrozen =
+    observation?.problem !== undefined || stall !== undefined || (rules >= 4 && heldUp(release, now) !== undefined);
+  return { ...release, frozenSince: isFrozen ? (frozenSince ?? now) : undefined };
 }
 
 /** A release that finds a primary beyond hope, and no traffic there to lose, is there to mend it, whoever began it. */

@@ -237,7 +237,7 @@ export type Action =
   /** Keeps what has happened, before the run ends. A message makes it pointless. */
   | { readonly type: 'archive'; readonly why: string }
   /** Until a message comes, and no longer than `until`. */
-  | { readonly type: 'wait'; readonly until?: number; readonly why: string }
+  | { readonly type: 'wait'; readonly until?: number; readonly why: string; readonly isHeldUp?: true }
   | { readonly type: 'start-over' }
   | { readonly type: 'rest' };
 
@@ -254,6 +254,8 @@ export interface CarryOut {
   readonly ending?: Ending;
   /** Marks something as told for the rest of this run. */
   readonly once?: string;
+  /** Nothing but this can be done, however long, until the world changes. */
+  readonly isHeldUp?: true;
   /** Names of approvals that people are asked for by it, and of those it says are overdue. */
   readonly people?: { readonly asked?: readonly string[]; readonly overdue?: readonly string[] };
 }
