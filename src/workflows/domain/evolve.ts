@@ -105,7 +105,7 @@ function looked(release: Release, observation: Observation, answered: number, no
   if (release.observation) return { ...next, provenReplicas: grown };
   const { status } = canary;
   const { intervalMs } = canary.settings.analysis;
-  const weights = weightsInForce(canary.settings, status, observation.routes);
+  const weights = weightsInForce(canary.settings, status, observation.routes, release.rules);
   const begun: Release = {
     ...next,
     status,
