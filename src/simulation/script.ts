@@ -33,7 +33,18 @@ export interface Script {
   readonly acts?: readonly Act[];
   /** Where the play starts instead of a Canary that was just applied. */
   readonly start?: Partial<
-    Pick<State, 'status' | 'weights' | 'primaryRevision' | 'targetReplicas' | 'deleting' | 'finalizer' | 'author'>
+    Pick<
+      State,
+      | 'status'
+      | 'weights'
+      | 'primaryRevision'
+      | 'targetReplicas'
+      | 'deleting'
+      | 'finalizer'
+      | 'author'
+      | 'unheeded'
+      | 'warned'
+    >
   >;
   /** Milliseconds after which the play is cut, in case it does not end. */
   readonly endMs?: number;
@@ -74,6 +85,10 @@ export interface State {
   finalizer: boolean;
   status: CanaryStatus;
   stalled: string | undefined;
+  /** What of the spec cannot be read. */
+  unheeded: string | undefined;
+  /** Message of the `Warning` condition. */
+  warned: string | undefined;
   drift: string[];
   /** Makes the next plan step of this kind fail. */
   breakStep: { do: Step['do']; reason: string; message: string } | undefined;

@@ -54,6 +54,8 @@ class Stage {
       finalizer: false,
       status: { phase: '', canaryWeight: 0, failedChecks: 0, iterations: 0, lastAppliedSpec: '', lastPromotedSpec: '' },
       stalled: undefined,
+      unheeded: undefined,
+      warned: undefined,
       drift: [],
       breakStep: undefined,
       primaryAvailable: true,

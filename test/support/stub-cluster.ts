@@ -129,7 +129,7 @@ export function stubCluster(more: Partial<Settings> = {}, analysis: Partial<Sett
         cluster.promotions.push(step.revision);
         return undefined;
       case 'write-status': {
-        const { condition: _condition, stalled, ...fields } = step.status;
+        const { condition: _condition, warned: _warned, stalled, ...fields } = step.status;
         if (stalled !== undefined) cluster.stalled = stalled?.message;
         cluster.status = { ...cluster.status, ...fields };
         return undefined;

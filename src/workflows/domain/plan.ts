@@ -72,6 +72,8 @@ export interface StatusPatch extends Partial<CanaryStatus> {
   readonly condition?: Condition;
   /** The `Stalled` condition: set it to this, or remove it (null). Absent leaves it alone. */
   readonly stalled?: { readonly reason: string; readonly message: string } | null;
+  /** The message of the `Warning` condition, which holds nothing up; null and absent as above. */
+  readonly warned?: string | null;
 }
 
 export interface Condition {

@@ -121,6 +121,10 @@ function proceed(release: Release, observation: Observation, canary: ObservedCan
   if (canary.stalled !== undefined && !release.stall && !release.trouble) {
     return carryOut('tell', 'clear what was wrong', 'noted', [writeStatus({ stalled: null })]);
   }
+  if (release.rules >= 4 && canary.unheeded !== canary.warned) {
+    const warned = canary.unheeded ?? null;
+    return carryOut('tell', canary.unheeded ?? 'all of the spec is heeded', 'noted', [writeStatus({ warned })]);
+  }
   const adopted = adopt(release, world);
   if (adopted) return adopted;
   switch (release.status.phase) {

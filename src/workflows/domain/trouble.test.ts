@@ -74,6 +74,32 @@ describe('checks that say that the canary is bad', () => {
   });
 });
 
+describe('what of a spec cannot be read', () => {
+  const unheeded = 'spec.analysis.interval: "10sfoo"; a minute is used';
+  const written = ({ decisions }: Play) =>
+    decisions.flatMap(({ action }) =>
+      action.type !== 'carry-out'
+        ? []
+        : action.plan.steps.flatMap((step) =>
+            step.do === 'write-status' && step.status.warned !== undefined ? [step.status.warned] : [],
+          ),
+    );
+
+  it('is a condition for as long as something else is in force, and holds nothing up', () => {
+    const mend: Act = { atMs: 300_000, do: (world) => void (world.unheeded = undefined) };
+    const play = timeline({ start: { ...settled, unheeded }, acts: [release('v1:2', 1_000), mend] });
+    expect(play.world.status.phase).toBe('Succeeded');
+    expect(written(play)).toEqual([unheeded, null]);
+    expect(play.world).toMatchObject({ warned: undefined, stalled: undefined });
+  });
+
+  it('costs no write where it is known', () => {
+    const play = timeline({ start: { ...settled, unheeded, warned: unheeded } });
+    expect(written(play)).toEqual([]);
+    expect(play.world.warned).toBe(unheeded);
+  });
+});
+
 describe('the alert of a rollback', () => {
   const ends = ({ lines }: Play) =>
     lines.flatMap((line) => (line.kind === 'alert' && line.severity === 'error' ? [line] : []));
