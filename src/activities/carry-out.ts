@@ -2,7 +2,6 @@ import { resources, type KubernetesObject } from '../clients/kubernetes.ts';
 import { failure, failureType, messageOf } from '../errors.ts';
 import { canaryField, type Log } from '../log.ts';
 import { parseCanary, type Canary } from '../schemas/canary.ts';
-import { validate } from '../schemas/validate.ts';
 import type { Phase, Traffic } from '../workflows/domain/observation.ts';
 import { planTimeoutMs, type EventRecord, type Plan, type PlanFailure, type Step } from '../workflows/domain/plan.ts';
 import { during, retryOnConflict } from './attempts.ts';
@@ -13,8 +12,8 @@ import { createSetFinalizer } from './finalizer.ts';
 import { noMeters, type ReleaseMeters } from './meters.ts';
 import type { Parts } from './parts.ts';
 import { rivalRemark } from './rival.ts';
-import { providers } from './routers/index.ts';
 import { canaryStatus, createWriteStatus, storedStatus } from './status.ts';
+import { unheededOf } from './unheeded.ts';
 
 /** @param key names the call: the same for all its retries */
 export type CarryOut = (ref: CanaryRef, plan: Plan, key: string) => Promise<PlanFailure | null>;
@@ -39,7 +38,7 @@ export function createCarryOut(
     let done = 0;
     try {
       const object = await read(ref);
-      if (plan.verb === 'initialize' || plan.verb === 'scaleUp') await remark(object, unheeded(object));
+      if (plan.verb === 'initialize' || plan.verb === 'scaleUp') await remark(object, unheeded(object, settings));
       const rival = rivalRemark(object, begunAt);
       if (rival !== undefined) await remark(object, [rival]);
       for (const step of plan.steps) {
@@ -168,15 +167,11 @@ export function createCarryOut(
       await recordEvent(object, event);
     }
   }
+}
 
-  /** Values that the CRD lets through and nobody can read: something else is in force. */
-  function unheeded(object: KubernetesObject): readonly string[] {
-    const result = parseCanary(object);
-    if ('problem' in result) return [];
-    return validate(result.canary, { ...settings, providers }).flatMap(({ id, message }) =>
-      id === 'duration-unreadable' ? [message] : [],
-    );
-  }
+function unheeded(object: KubernetesObject, settings: Deps['settings']): readonly string[] {
+  const result = parseCanary(object);
+  return 'problem' in result ? [] : unheededOf(result.canary, settings);
 }
 
 type EnsureAutoscaler = Extract<Step, { do: 'ensure-autoscaler' }>;

@@ -68,6 +68,22 @@ describe('a look', () => {
     });
   });
 
+  it('sees what of the spec cannot be read, and what was said of it', async () => {
+    const warned = { type: 'Warning', status: 'True', reason: 'InvalidSpec', message: 'an earlier one' };
+    const canary = shopCanary(
+      { analysis: { interval: '10sfoo', threshold: 3, stepWeight: 10 } },
+      { conditions: [warned] },
+    );
+    const found = await look(memoryKubernetes(canary, shopDeployment()))();
+    expect(found.canary).toMatchObject({
+      unheeded:
+        'spec.analysis.interval: time: unknown unit "sfoo" in duration "10sfoo"; a minute is used; ' +
+        'write one such as 30s or 1m30s',
+      warned: 'an earlier one',
+    });
+    expect(found.problem).toBeUndefined();
+  });
+
   it('asks the metrics providers only when it is told to', async () => {
     const kubernetes = memoryKubernetes(shopCanary(), shopDeployment());
     const asks = look(kubernetes, { metricsProvidersError: () => Promise.resolve('no such host') });

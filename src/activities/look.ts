@@ -10,7 +10,8 @@ import { hasFinalizer } from './finalizer.ts';
 import type { Parts } from './parts.ts';
 import { providers } from './routers/index.ts';
 import { settingsOf, settingsOfUnreadable } from './settings.ts';
-import { canaryStatus, stalledMessage, storedStatus } from './status.ts';
+import { canaryStatus, conditionMessage, storedStatus } from './status.ts';
+import { unheededOf } from './unheeded.ts';
 import type { WorkloadView } from './workloads/workload.ts';
 
 /** A look at the world, with the Canary it is about. */
@@ -44,7 +45,12 @@ export function createObserve(deps: Deps, parts: Parts, sources: LookSources): O
     const { canary } = parsed;
     const settings = settingsOf(canary, deps.settings, sources);
     const world = await readWorld(object, canary, ask);
-    return { canary, observation: { canary: observedCanary(object, settings), ...world } };
+    const unheeded = unheededOf(canary, deps.settings);
+    const observed = {
+      ...observedCanary(object, settings),
+      ...(unheeded.length > 0 && { unheeded: unheeded.join('; ') }),
+    };
+    return { canary, observation: { canary: observed, ...world } };
   };
 
   async function readWorld(
@@ -125,7 +131,7 @@ async function readCanary({ kubernetes }: Deps, { namespace, name }: CanaryRef):
 function observedCanary(object: KubernetesObject, settings: Settings): ObservedCanary {
   const { uid = '', generation = 0 } = object.metadata;
   const stored = storedStatus(object);
-  const stalled = stalledMessage(stored);
+  const [stalled, warned] = [conditionMessage(stored, 'Stalled'), conditionMessage(stored, 'Warning')];
   return {
     uid,
     generation,
@@ -134,6 +140,7 @@ function observedCanary(object: KubernetesObject, settings: Settings): ObservedC
     settings,
     status: canaryStatus(stored),
     ...(stalled === undefined ? {} : { stalled }),
+    ...(warned === undefined ? {} : { warned }),
   };
 }
 

@@ -4,7 +4,8 @@ import { memoryKubernetes, type MemoryKubernetes } from '../../test/support/memo
 import { createHttp } from '../clients/http.ts';
 import { apiNames, type Settings } from '../config.ts';
 import { failure } from '../errors.ts';
-import type { Notice } from '../workflows/domain/plan.ts';
+import type { FailedCheck, Notice } from '../workflows/domain/plan.ts';
+import { notifiers } from './notifiers/index.ts';
 import type { NotifierSettings } from './notifiers/notifier.ts';
 import { createNotify } from './notify.ts';
 
@@ -187,6 +188,52 @@ describe('what an alert says', () => {
       'Progress deadline: 600s',
       ...(routing === undefined ? [] : [`Traffic routing: ${routing}`]),
     ]);
+  });
+});
+
+describe('the check that led to an alert', () => {
+  const check: FailedCheck = {
+    name: 'request-success-rate',
+    value: '50.00%',
+    min: '99%',
+    max: '99.5%',
+    query: 'sum(rate(istio_requests_total{response_code!~"5.*"}[1m]))',
+  };
+  const said = ['request-success-rate', '50.00%', 'at least 99%, at most 99.5%', check.query!];
+
+  async function sent(type: string, check: FailedCheck): Promise<string> {
+    const server = await startServer(() => ({}));
+    putProvider('room', { type, address: server.url });
+    putCanary({ alerts: [{ name: 'a', providerRef: { name: 'room' } }] });
+    const notice = { ...alertNotice('error'), check } as Notice;
+    expect((await notify([notice])).logged).toEqual([]);
+    return server.requests[0]!.body;
+  }
+
+  it.each([...notifiers.keys()])('%s shows it: its value, what is allowed, and the query', async (type) => {
+    const body = await sent(type, check);
+    // As it stands in the JSON of the message.
+    for (const text of said) expect(body).toContain(JSON.stringify(text).slice(1, -1));
+  });
+
+  it('is a field each, and none for what is not known', async () => {
+    const fieldsOf = async (check: FailedCheck) =>
+      (JSON.parse(await sent('slack', check)).attachments[0].fields as { title: string; value: string }[]).map(
+        ({ title, value }) => `${title}: ${value}`,
+      );
+    expect(await fieldsOf(check)).toEqual([
+      'Check: request-success-rate',
+      'Value: 50.00%',
+      'Allowed: at least 99%, at most 99.5%',
+      `Query: ${check.query}`,
+    ]);
+    expect(await fieldsOf({ name: 'load', error: 'exit status 1' })).toEqual(['Check: load', 'Error: exit status 1']);
+  });
+
+  it('is cut where it would fill the room', async () => {
+    const body = await sent('slack', { name: 'load', error: 'x'.repeat(5_000) });
+    expect(body).toContain(`${'x'.repeat(999)}…`);
+    expect(body).not.toContain('x'.repeat(1_000));
   });
 });
 

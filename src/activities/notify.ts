@@ -3,7 +3,7 @@ import { failure, failureType, messageOf } from '../errors.ts';
 import { parseAlertProvider } from '../schemas/alert-provider.ts';
 import { parseCanary, type Canary, type CanaryAlert } from '../schemas/canary.ts';
 import { analysisOf, maxWeightOf, progressDeadlineSeconds, strategyOf, thresholdOf } from '../schemas/defaults.ts';
-import type { Notice } from '../workflows/domain/plan.ts';
+import type { FailedCheck, Notice } from '../workflows/domain/plan.ts';
 import type { Activities, CanaryRef } from './contract.ts';
 import type { Deps } from './deps.ts';
 import { createNotifier } from './notifiers/index.ts';
@@ -171,8 +171,21 @@ function alertOf(canary: Canary, notice: Extract<Notice, { kind: 'alert' }>, clu
     fields: [
       ...(clusterName === '' ? [] : [{ name: 'Cluster', value: clusterName }]),
       ...(notice.meta ? metaFields(canary) : []),
+      ...(notice.check ? checkFields(notice.check) : []),
     ],
   };
+}
+
+/** As much as a card in a chat room shows. */
+const longestField = 1_000;
+
+/** What a check came to that did not pass, for whoever is woken by it. */
+function checkFields({ name, value, min, max, error, query }: FailedCheck): readonly Field[] {
+  const bounds = [...(min === undefined ? [] : [`at least ${min}`]), ...(max === undefined ? [] : [`at most ${max}`])];
+  const fields = { Check: name, Value: value, Allowed: bounds.join(', '), Error: error, Query: query };
+  return Object.entries(fields).flatMap(([field, text]) =>
+    text ? [{ name: field, value: text.length > longestField ? `${text.slice(0, longestField - 1)}…` : text }] : [],
+  );
 }
 
 /** What a release is about, for the alerts that open one. */

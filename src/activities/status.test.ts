@@ -3,7 +3,7 @@ import { memoryKubernetes } from '../../test/support/memory-kubernetes.ts';
 import { resources } from '../clients/kubernetes.ts';
 import { failure } from '../errors.ts';
 import type { Condition } from '../workflows/domain/plan.ts';
-import { canaryStatus, createWriteStatus, stalledMessage, statusChange, storedStatus } from './status.ts';
+import { canaryStatus, conditionMessage, createWriteStatus, statusChange, storedStatus } from './status.ts';
 
 const ref = { namespace: 'prod', name: 'shop' };
 const canary = (status?: object) => ({
@@ -159,13 +159,30 @@ describe('the change of a status', () => {
     });
   });
 
+  it('keeps a Warning behind them, whatever else is written, until it is taken away', () => {
+    const others = [{ type: 'Ready', status: 'True', reason: 'x' }];
+    const message = 'spec.analysis.interval: a minute is used';
+    const warned = { type: 'Warning', status: 'True', reason: 'InvalidSpec', message };
+    const stored = {
+      conditions: [promoted, { ...warned, lastUpdateTime: before, lastTransitionTime: before }, ...others],
+    };
+    expect(statusChange({ conditions: [promoted, ...others] }, { warned: message }, now)).toMatchObject({
+      conditions: [promoted, warned, ...others],
+    });
+    expect(statusChange(stored, { warned: message }, now)).toBeUndefined();
+    expect(statusChange(stored, { stalled: { reason: 'NotFound', message: 'no' } }, now)).toMatchObject({
+      conditions: [promoted, { type: 'Stalled' }, warned, ...others],
+    });
+    expect(statusChange(stored, { warned: null }, now)).toMatchObject({ conditions: [promoted, ...others] });
+  });
+
   it('removes Stalled, and does not touch it when it is not asked about', () => {
     const stalled = { type: 'Stalled', status: 'True', reason: 'NotFound', message: 'no target' };
     const stored = { conditions: [promoted, stalled] };
     expect(statusChange(stored, { stalled: null }, now)).toMatchObject({ conditions: [promoted] });
     expect(statusChange(stored, { condition: waiting }, now)).toMatchObject({ conditions: [waiting, stalled] });
     expect(statusChange(stored, { stalled: { reason: 'NotFound', message: 'no target' } }, now)).toBeUndefined();
-    expect(stalledMessage(stored)).toBe('no target');
+    expect(conditionMessage(stored, 'Stalled')).toBe('no target');
   });
 
   it('writes an empty map of tracked configs beside the first hash, and leaves an existing one alone', () => {

@@ -92,9 +92,9 @@ function isMap(value: unknown): value is Record<string, string> {
   return typeof value === 'object' && value !== null;
 }
 
-/** Message of the `Stalled` condition, while it holds. */
-export function stalledMessage(stored: StoredStatus): string | undefined {
-  const condition = stored.conditions?.find(({ type, status }) => type === 'Stalled' && status === 'True');
+/** Message of a condition, while it holds. */
+export function conditionMessage(stored: StoredStatus, wanted: 'Stalled' | 'Warning'): string | undefined {
+  const condition = stored.conditions?.find(({ type, status }) => type === wanted && status === 'True');
   return condition && (condition.message ?? '');
 }
 
@@ -137,19 +137,24 @@ function changedMap(stored: unknown, { trackedConfigs, lastAppliedSpec }: Status
 /** `Promoted` stays first, where Flagger's users look; conditions of others stay. */
 function changedConditions(
   stored: readonly StoredCondition[],
-  { condition, stalled }: StatusPatch,
+  { condition, stalled, warned }: StatusPatch,
   now: string,
 ): StoredCondition[] | undefined {
-  const [promotedBefore, stalledBefore] = ['Promoted', 'Stalled'].map((type) =>
-    stored.find((one) => one.type === type),
-  );
-  const promoted = condition ? nextPromoted(promotedBefore, condition, now) : promotedBefore;
-  const isStalled = stalled ? nextStalled(stalledBefore, stalled, now) : stalledBefore;
-  const stall = stalled === null ? undefined : isStalled;
-  if (promoted === promotedBefore && stall === stalledBefore) return undefined;
-  const others = stored.filter(({ type }) => type !== 'Promoted' && type !== 'Stalled');
-  return [promoted, stall, ...others].filter((one) => one !== undefined);
+  const before = ours.map((type) => stored.find((one) => one.type === type));
+  const [promoted, stall, warning] = before;
+  const after = [
+    condition ? nextPromoted(promoted, condition, now) : promoted,
+    next(stall, 'Stalled', stalled, now),
+    // Whatever it is about is in the spec.
+    next(warning, 'Warning', typeof warned === 'string' ? { reason: 'InvalidSpec', message: warned } : warned, now),
+  ];
+  if (after.every((one, index) => one === before[index])) return undefined;
+  const others = stored.filter(({ type }) => !(ours as readonly string[]).includes(type));
+  return [...after, ...others].filter((one) => one !== undefined);
 }
+
+/** Conditions that are ours, in their order. */
+const ours = ['Promoted', 'Stalled', 'Warning'] as const;
 
 function nextPromoted(
   before: StoredCondition | undefined,
@@ -160,13 +165,17 @@ function nextPromoted(
   return { type: 'Promoted', status, reason, message, ...times(before, status, now) };
 }
 
-function nextStalled(
+/** A condition that is there while it holds. */
+function next(
   before: StoredCondition | undefined,
-  { reason, message }: NonNullable<StatusPatch['stalled']>,
+  type: 'Stalled' | 'Warning',
+  wanted: StatusPatch['stalled'],
   now: string,
-): StoredCondition {
+): StoredCondition | undefined {
+  if (!wanted) return wanted === null ? undefined : before;
+  const { reason, message } = wanted;
   if (before?.status === 'True' && before.reason === reason && before.message === message) return before;
-  return { type: 'Stalled', status: 'True', reason, message, ...times(before, 'True', now) };
+  return { type, status: 'True', reason, message, ...times(before, 'True', now) };
 }
 
 function times(before: StoredCondition | undefined, status: string, now: string) {

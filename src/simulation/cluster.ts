@@ -19,9 +19,9 @@ export function canaryOf({ canary = { namespace: 'prod', name: 'shop' } }: Scrip
 /** What a look at this world tells. */
 export function observe({ world, script }: Simulated, metricsProviders: boolean): Observation {
   if (world.deleted) return { drift: [] };
-  const { settings, generation, status, stalled } = world;
+  const { settings, generation, status, stalled, unheeded, warned } = world;
   const { deleting, finalizer } = world;
-  const canary = { uid: 'uid', generation, deleting, finalizer, settings, status, stalled };
+  const canary = { uid: 'uid', generation, deleting, finalizer, settings, status, stalled, unheeded, warned };
   if (world.targetMissing) {
     const { kind, name } = settings.target;
     const plural = `${kind.toLowerCase()}s.apps`;
@@ -124,10 +124,11 @@ export function doStep({ world, script, lines }: Simulated, step: Step): string 
       rollPrimary(world, script, step.revision);
       return;
     case 'write-status': {
-      const { condition: _condition, stalled, ...fields } = step.status;
+      const { condition: _condition, stalled, warned, ...fields } = step.status;
       const before = world.status;
       world.status = { ...before, ...fields };
       if (stalled !== undefined) world.stalled = stalled?.message;
+      if (warned !== undefined) world.warned = warned ?? undefined;
       if (JSON.stringify(before) !== JSON.stringify(world.status)) {
         lines.push({ at: now, kind: 'phase', phase: world.status.phase, status: world.status });
       }

@@ -1,6 +1,6 @@
 import type { CanaryStatus, Cookies, MetricCheck, Phase, Settings, Weights } from '../workflows/domain/observation.ts';
 import type { Order, OrderKind } from '../workflows/domain/orders.ts';
-import type { HookCall, Step } from '../workflows/domain/plan.ts';
+import type { FailedCheck, HookCall, Step } from '../workflows/domain/plan.ts';
 import type { Action, Outcome, Release } from '../workflows/domain/state.ts';
 
 /** How pods of a revision behave. */
@@ -33,7 +33,18 @@ export interface Script {
   readonly acts?: readonly Act[];
   /** Where the play starts instead of a Canary that was just applied. */
   readonly start?: Partial<
-    Pick<State, 'status' | 'weights' | 'primaryRevision' | 'targetReplicas' | 'deleting' | 'finalizer' | 'author'>
+    Pick<
+      State,
+      | 'status'
+      | 'weights'
+      | 'primaryRevision'
+      | 'targetReplicas'
+      | 'deleting'
+      | 'finalizer'
+      | 'author'
+      | 'unheeded'
+      | 'warned'
+    >
   >;
   /** Milliseconds after which the play is cut, in case it does not end. */
   readonly endMs?: number;
@@ -74,6 +85,10 @@ export interface State {
   finalizer: boolean;
   status: CanaryStatus;
   stalled: string | undefined;
+  /** What of the spec cannot be read. */
+  unheeded: string | undefined;
+  /** Message of the `Warning` condition. */
+  warned: string | undefined;
   drift: string[];
   /** Makes the next plan step of this kind fail. */
   breakStep: { do: Step['do']; reason: string; message: string } | undefined;
@@ -97,7 +112,14 @@ export type Line =
   | { readonly at: number; readonly kind: 'reverted'; readonly what: string }
   | { readonly at: number; readonly kind: 'phase'; readonly phase: Phase; readonly status: CanaryStatus }
   | { readonly at: number; readonly kind: 'action'; readonly action: string }
-  | { readonly at: number; readonly kind: 'alert'; readonly severity: string; readonly message: string };
+  | {
+      readonly at: number;
+      readonly kind: 'alert';
+      readonly severity: string;
+      readonly message: string;
+      /** The check that led to it. */
+      readonly check?: FailedCheck;
+    };
 
 export interface Play {
   readonly lines: readonly Line[];

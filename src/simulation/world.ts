@@ -54,6 +54,8 @@ class Stage {
       finalizer: false,
       status: { phase: '', canaryWeight: 0, failedChecks: 0, iterations: 0, lastAppliedSpec: '', lastPromotedSpec: '' },
       stalled: undefined,
+      unheeded: undefined,
+      warned: undefined,
       drift: [],
       breakStep: undefined,
       primaryAvailable: true,
@@ -167,8 +169,8 @@ class Stage {
       case 'carry-out': {
         const failure = this.carryOut(action.plan.steps);
         if (!failure) {
-          for (const { severity, message } of action.alerts)
-            this.lines.push({ at: now, kind: 'alert', severity, message });
+          for (const { severity, message, check } of action.alerts)
+            this.lines.push({ at: now, kind: 'alert', severity, message, ...(check ? { check } : {}) });
         }
         return { type: 'carried-out', action, failure: failure ?? undefined, now };
       }

@@ -12,7 +12,7 @@ import {
 import { archiving, begin, decide, isLast, outcome } from './domain/release.ts';
 import { evolve } from './domain/evolve.ts';
 import { refusal } from './domain/obey.ts';
-import { orderKinds, type Order } from './domain/orders.ts';
+import { orderKinds, readOrder } from './domain/orders.ts';
 import { describe, progress } from './domain/progress.ts';
 import type { Progress } from './domain/progress.ts';
 import type { Action, Event, Outcome, Release } from './domain/state.ts';
@@ -141,7 +141,7 @@ export async function release(start: messages.ReleaseStart): Promise<Outcome> {
 
 /** A run that began under earlier rules goes on by them: its history says what was decided. */
 function begun({ canary, after }: messages.ReleaseStart): Release {
-  const rules = patched('rules-3') ? 3 : patched('rules-2') ? 2 : 1;
+  const rules = patched('rules-4') ? 4 : patched('rules-3') ? 3 : patched('rules-2') ? 2 : 1;
   return begin({ id: workflowInfo().runId, canary, ...after, rules });
 }
 
@@ -157,12 +157,13 @@ function listen(record: (event: Event) => Progress, state: () => Release): void 
   });
   for (const kind of orderKinds) {
     const description = `${descriptions[kind]} Optional: {by, reason, revision, id, token}`;
-    const handle = (order: Order = {}) => record({ type: 'ordered', kind, order, now: Date.now() });
-    setHandler(messages.orderSignals[kind], (order?: Order) => void handle(order), { description });
-    setHandler(messages.orderUpdates[kind], (order?: Order) => handle(order), {
+    const read = (payload: unknown) => readOrder(payload, state().rules);
+    const handle = (payload: unknown) => record({ type: 'ordered', kind, order: read(payload), now: Date.now() });
+    setHandler(messages.orderSignals[kind], (payload?: unknown) => void handle(payload), { description });
+    setHandler(messages.orderUpdates[kind], (payload?: unknown) => handle(payload), {
       description,
-      validator: (order: Order = {}) => {
-        const no = refusal(state(), kind, order);
+      validator: (payload?: unknown) => {
+        const no = refusal(state(), kind, read(payload));
         if (no !== undefined) throw ApplicationFailure.nonRetryable(no, 'Refused');
       },
     });

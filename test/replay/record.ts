@@ -1,11 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { startStack } from '../../local/stack.ts';
+import { startStack, type Stack } from '../../local/stack.ts';
 import { bundleWorkflows } from '../../src/bundle.ts';
-import { openBench, type Bench } from '../support/temporal.ts';
+import { openBench, suggesting, type Bench } from '../support/temporal.ts';
 import { imageScenarios } from './image-scenarios.ts';
-import { scenarios } from './scenarios.ts';
+import { longHistory, scenarios } from './scenarios.ts';
 
 /**
  * Plays every scenario of a kind against a Temporal server and keeps the histories:
@@ -15,17 +15,25 @@ import { scenarios } from './scenarios.ts';
 interface Kind {
   /** Below this folder. */
   readonly folder: string;
-  /** Plays each, and says which workflow's runs to keep. */
-  readonly play: (bench: Bench) => AsyncIterable<{ readonly name: string; readonly workflowId: string }>;
+  /** Plays each, and says which workflow's runs to keep. On `long`, histories get too long after a few steps. */
+  readonly play: (bench: Bench, long: Bench) => AsyncIterable<Played>;
+}
+
+interface Played {
+  readonly name: string;
+  readonly workflowId: string;
+  /** Where its histories are. */
+  readonly bench: Bench;
 }
 
 const kinds: Readonly<Record<string, Kind>> = {
   releases: {
     folder: 'recorded',
-    async *play(bench) {
-      for (const { name, cluster, play } of scenarios) {
+    async *play(usual, long) {
+      for (const { name, cluster, play, isLong } of scenarios) {
         const world = cluster();
-        yield { name, workflowId: await bench.whileWorking(world.activities, () => play(bench, world)) };
+        const bench = isLong ? long : usual;
+        yield { name, bench, workflowId: await bench.whileWorking(world.activities, () => play(bench, world)) };
       }
     },
   },
@@ -33,7 +41,7 @@ const kinds: Readonly<Record<string, Kind>> = {
     folder: 'recorded-images',
     async *play(bench) {
       for (const { name, activities, play } of imageScenarios)
-        yield { name, workflowId: await bench.whileWorking(activities(), () => play(bench)) };
+        yield { name, bench, workflowId: await bench.whileWorking(activities(), () => play(bench)) };
     },
   },
 };
@@ -43,12 +51,15 @@ if (!kind || !version) throw new Error('write node test/replay/record.ts release
 const folder = fileURLToPath(new URL(`./${kind.folder}/${version}/`, import.meta.url));
 await mkdir(folder, { recursive: true });
 
-const stack = await startStack({ parts: ['temporal'], progress: (line) => console.error(line) });
+const progress = (line: string) => console.error(line);
+const stack = await startStack({ parts: ['temporal'], progress });
+const longStack = await startStack({ parts: ['temporal'], progress, extraArgs: { temporal: suggesting(longHistory) } });
 const bundle = `${stack.directory}/workflows.js`;
 try {
   await bundleWorkflows(bundle);
-  const bench = await openBench({ SERIN_TEST_TEMPORAL: stack.temporal, SERIN_TEST_BUNDLE: bundle });
-  for await (const { name, workflowId } of kind.play(bench)) {
+  const open = ({ temporal }: Stack) => openBench({ SERIN_TEST_TEMPORAL: temporal, SERIN_TEST_BUNDLE: bundle });
+  const benches = [await open(stack), await open(longStack)] as const;
+  for await (const { name, workflowId, bench } of kind.play(...benches)) {
     let index = 0;
     for await (const { runId } of bench.client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
       const history = await bench.client.workflow.getHandle(workflowId, runId).fetchHistory();
@@ -57,7 +68,8 @@ try {
     }
     console.log(`${name}: ${index} run(s)`);
   }
-  await bench.close();
+  for (const bench of benches) await bench.close();
 } finally {
   await stack.stop();
+  await longStack.stop();
 }

@@ -7,6 +7,8 @@ import { until, type Bench } from '../support/temporal.ts';
 export interface Scenario {
   readonly name: string;
   readonly cluster: () => StubCluster;
+  /** Its runs get so long, here a few steps, that they are continued as new ones. */
+  readonly isLong?: true;
   /** Plays it; returns the id of the workflow whose runs are kept. */
   readonly play: (bench: Bench, cluster: StubCluster) => Promise<string>;
 }
@@ -29,6 +31,9 @@ function plays(
 
 const atWeight = (cluster: StubCluster, weight: number) =>
   until(`weight ${weight}`, () => cluster.routes?.canary === weight);
+
+/** Events of a history after which the server of long scenarios suggests to begin a new one. */
+export const longHistory = 40;
 
 /** One for each behaviour a release in flight may be in the middle of when its worker is replaced by a newer version. */
 export const scenarios: readonly Scenario[] = [
@@ -185,6 +190,58 @@ export const scenarios: readonly Scenario[] = [
         await atWeight(cluster, weight);
       }
       await approve({ by: 'bob', reason: 'fine' });
+    }),
+  },
+  {
+    name: 'carries-on',
+    isLong: true,
+    cluster: () => stubCluster(),
+    play: plays(async (bench, cluster, workflow) => {
+      const handle = bench.client.workflow.getHandle(workflow);
+      await atWeight(cluster, 10);
+      await handle.signal(orderSignals.pause, { by: 'ann', id: 'pause-1' });
+      const { runId } = await handle.describe();
+      await until('a run that goes on with it', async () => (await handle.describe()).runId !== runId);
+      await handle.signal(orderSignals.resume, { by: 'ann', id: 'resume-1' });
+    }),
+  },
+  {
+    name: 'takes-any-message',
+    cluster: () => stubCluster(),
+    play: plays(async (bench, cluster, workflow) => {
+      const handle = bench.client.workflow.getHandle(workflow);
+      await atWeight(cluster, 10);
+      for (const payload of [null, 'please', { by: 5 }]) await handle.signal('approve', payload);
+      await handle.signal('set-weight', { by: 'ann', weight: 'x' });
+      await handle.signal('hint', null);
+    }),
+  },
+  {
+    name: 'cannot-be-checked',
+    cluster: () => Object.assign(stubCluster({}, { threshold: 9 }), { metricsDown: true }),
+    play: plays(async (_bench, cluster) => {
+      await until('a condition', () => cluster.stalled !== undefined);
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      cluster.metricsDown = false;
+    }),
+  },
+  {
+    name: 'is-held-up',
+    cluster: () => Object.assign(stubCluster({ progressDeadlineSeconds: 2 }), { primaryReady: false }),
+    play: plays(async (bench, cluster, workflow) => {
+      await until('people are told', () => cluster.notices.some(({ message }) => message.includes('has been held')));
+      cluster.primaryReady = true;
+      const [, namespace = '', name = ''] = workflow.split('/');
+      await bench.hint({ namespace, name });
+    }),
+  },
+  {
+    name: 'wants-fewer-iterations',
+    cluster: () => stubCluster({}, { strategy: 'blue-green', iterations: 5, stepWeight: 0 }),
+    play: plays(async (_bench, cluster) => {
+      await until('the third iteration', () => cluster.status.iterations === 3);
+      const { settings } = cluster;
+      cluster.settings = { ...settings, analysis: { ...settings.analysis, iterations: 1 } };
     }),
   },
   {

@@ -17,9 +17,14 @@ export interface StubCluster {
   deleted: boolean;
   finalizer: boolean;
   ready: boolean;
+  primaryReady: boolean;
+  /** Message of the `Stalled` condition. */
+  stalled: string | undefined;
   routes: Weights | undefined;
   /** What the check reads; undefined makes the analysis wait for as long as it is. */
   successRate: number;
+  /** The metrics provider does not answer. */
+  metricsDown: boolean;
   /** Milliseconds each hook takes. */
   hookMs: number;
   hookError: string | undefined;
@@ -53,8 +58,11 @@ export function stubCluster(more: Partial<Settings> = {}, analysis: Partial<Sett
     deleted: false,
     finalizer: false,
     ready: true,
+    primaryReady: true,
+    stalled: undefined,
     routes: { primary: 100, canary: 0 },
     successRate: 100,
+    metricsDown: false,
     hookMs: 0,
     hookError: undefined,
     before: () => Promise.resolve(),
@@ -76,6 +84,7 @@ export function stubCluster(more: Partial<Settings> = {}, analysis: Partial<Sett
       finalizer: cluster.finalizer,
       settings: cluster.settings,
       status: cluster.status,
+      ...(cluster.stalled === undefined ? {} : { stalled: cluster.stalled }),
     },
     target: {
       revision: cluster.revision,
@@ -90,8 +99,10 @@ export function stubCluster(more: Partial<Settings> = {}, analysis: Partial<Sett
     primary: {
       revision: `primary/${cluster.primaryRevision}`,
       replicas: 1,
-      available: 1,
-      readiness: { ready: true },
+      available: cluster.primaryReady ? 1 : 0,
+      readiness: cluster.primaryReady
+        ? { ready: true }
+        : { ready: false, retriable: true, message: 'shop-primary.prod not ready', rolledOut: true },
       equalsTarget: cluster.primaryRevision === cluster.revision,
       ours: true,
     },
@@ -118,7 +129,8 @@ export function stubCluster(more: Partial<Settings> = {}, analysis: Partial<Sett
         cluster.promotions.push(step.revision);
         return undefined;
       case 'write-status': {
-        const { condition: _condition, stalled: _stalled, ...fields } = step.status;
+        const { condition: _condition, warned: _warned, stalled, ...fields } = step.status;
+        if (stalled !== undefined) cluster.stalled = stalled?.message;
         cluster.status = { ...cluster.status, ...fields };
         return undefined;
       }
@@ -176,10 +188,11 @@ export function stubCluster(more: Partial<Settings> = {}, analysis: Partial<Sett
       const observation = observe();
       if (observation.target?.revision !== revision) return { observation };
       const answers = await callHooks(hooks);
-      const readings: Reading[] = cluster.settings.analysis.metrics.map(({ name }) => ({
-        name,
-        value: cluster.successRate,
-      }));
+      const readings: Reading[] = cluster.settings.analysis.metrics.map(({ name }) =>
+        cluster.metricsDown
+          ? { name, failure: 'unavailable', error: 'connection refused' }
+          : { name, value: cluster.successRate },
+      );
       return { observation, examination: { hooks: answers, readings } };
     },
     async callHooks(_canary, hooks) {

@@ -65,6 +65,11 @@ export async function openBench(env: NodeJS.ProcessEnv = process.env): Promise<B
   };
 }
 
+/** Flags of a server that suggests to begin a new history after so many events. */
+export function suggesting(events: number): readonly string[] {
+  return ['--dynamic-config-value', `limit.historyCount.suggestContinueAsNew=${events}`];
+}
+
 function expectNothing(problems: readonly string[]): void {
   if (problems.length > 0) throw new Error(problems.join('; '));
 }

@@ -282,6 +282,38 @@ describe('orders', () => {
   });
 });
 
+describe('messages that hands at the Temporal UI may write', () => {
+  it.each([null, 'please', 7, ['ada'], { by: 5 }])(
+    '%j is an order without words, and stops no run',
+    async (payload) => {
+      const cluster = stubCluster({}, { approvals: [approval({ name: 'end', before: 'promotion' })] });
+      cluster.revision = 'v1:2';
+      await bench.whileWorking(cluster.activities, async () => {
+        const handle = await bench.hint(bench.canary());
+        await reached(handle, 10);
+        // What no type checks: neither the buttons of the UI, nor the CLI of Temporal.
+        await handle.signal('hint', payload);
+        await handle.signal('approve', payload);
+        await handle.signal('set-weight', { weight: 'x' });
+        await handle.signal('pause', payload);
+        await until('it is paused', async () => (await handle.query(progressQuery)).paused);
+        await expect(handle.executeUpdate('reject', { args: [payload] })).rejects.toBeInstanceOf(
+          WorkflowUpdateFailedError,
+        );
+        await handle.executeUpdate('abort', { args: [payload] });
+        expect(await handle.result()).toMatchObject({ outcome: 'rolled back', reason: 'aborted by someone' });
+      });
+      expect(cluster.events).toEqual(
+        expect.arrayContaining([
+          'Order approve by someone refused: no approval is waited for',
+          'Order set-weight by someone refused: "weight" has to be a number',
+          'Paused by someone at weight 10',
+        ]),
+      );
+    },
+  );
+});
+
 describe('a worker that remembers nothing', () => {
   it.each([0, 400, 2_500])('comes to the same from the history alone, with messages that take %i ms', async (ms) => {
     const cluster = stubCluster(

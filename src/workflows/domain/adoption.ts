@@ -3,7 +3,7 @@ import { taken } from './taken.ts';
 import { onPrimary } from './world.ts';
 import type { CanaryStatus, Settings, Weights } from './observation.ts';
 import type { World } from './world.ts';
-import type { Action, Release } from './state.ts';
+import type { Action, Release, Rules } from './state.ts';
 
 /** Stands for a hash of Flagger's: ours by its prefix, and equal to no template. */
 const unknown = 'v1:unknown';
@@ -32,11 +32,16 @@ export function adopt({ status, weights }: Release, { settings, target, primary 
 }
 
 /** Weights that a status stands for. Where it does not say, the route knows better. */
-export function weightsInForce(settings: Settings, status: CanaryStatus, routes: Weights | undefined): Weights {
+export function weightsInForce(
+  settings: Settings,
+  status: CanaryStatus,
+  routes: Weights | undefined,
+  rules: Rules,
+): Weights {
   const { phase, canaryWeight, lastAppliedSpec } = status;
   const stated: Weights = { primary: 100 - canaryWeight, canary: canaryWeight };
   if (canaryWeight > 0) return stated;
-  if (settings.analysis.strategy !== 'canary') return weightsOfIterations(settings, status, routes);
+  if (settings.analysis.strategy !== 'canary') return weightsOfIterations(settings, status, routes, rules);
   // Flagger writes 0 while a promotion waits or runs (Q14), and nobody writes down that requests are mirrored.
   const unsaid = isForeign(lastAppliedSpec) && (phase === 'WaitingPromotion' || phase === 'Promoting');
   const mirrored = phase === 'Progressing' && settings.analysis.mirror && routes?.mirrored === true;
@@ -48,12 +53,15 @@ function weightsOfIterations(
   settings: Settings,
   { phase, iterations }: CanaryStatus,
   routes: Weights | undefined,
+  rules: Rules,
 ): Weights {
   if (!settings.splitsTraffic) return onPrimary;
   const { strategy, iterations: wanted, mirror } = settings.analysis;
   if (phase === 'WaitingPromotion' || phase === 'Promoting') return routes ?? onPrimary;
   if (phase !== 'Progressing' || iterations <= 0) return onPrimary;
-  if (strategy === 'ab-testing' || iterations > wanted) return { primary: 0, canary: 100 };
+  // More than are wanted were made before the switch as well, when somebody wants fewer since (Q18).
+  const isUnswitched = rules >= 4 && strategy === 'blue-green' && routes?.canary === 0;
+  if (strategy === 'ab-testing' || (iterations > wanted && !isUnswitched)) return { primary: 0, canary: 100 };
   return mirror ? { ...onPrimary, mirrored: true } : onPrimary;
 }
 

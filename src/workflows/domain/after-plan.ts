@@ -6,7 +6,7 @@ import { warning } from './plans.ts';
 import { isUnderTest } from './steps.ts';
 import { sameWeights } from './world.ts';
 import type { CanaryStatus, Observation } from './observation.ts';
-import type { EventRecord, Notice, PlanFailure, Step } from './plan.ts';
+import type { EventRecord, Notice, PlanFailure, StatusPatch, Step } from './plan.ts';
 import type { AlertDraft, CarryOut, Event, Release } from './state.ts';
 
 /** Longest a release waits before it tries again to bring traffic back, in milliseconds. */
@@ -103,6 +103,7 @@ function consequence(release: Release, { action, overtaken, now }: CarriedOut): 
       return {
         ...release,
         verdict: undefined,
+        trouble: undefined,
         ticked: false,
         asked: {},
         copied: undefined,
@@ -121,6 +122,7 @@ function consequence(release: Release, { action, overtaken, now }: CarriedOut): 
     case 'way-out':
       return {
         ...release,
+        trouble: undefined,
         // Whoever wanted to try again has: what was given up before it began is not begun for that once more.
         retried: release.rules >= 3 ? undefined : release.retried,
         ending: action.ending && { ...action.ending, stage: 'close' },
@@ -152,6 +154,8 @@ const freshAnalysis = {
   opened: false,
   opening: false,
   verdict: undefined,
+  failedCheck: undefined,
+  trouble: undefined,
   inconclusive: 0,
   asked: {},
   provenReplicas: 0,
@@ -191,10 +195,10 @@ function applyStep(release: Release, step: Step, now: number): Release {
       };
     }
     case 'write-status': {
-      const { condition: _condition, stalled, ...fields } = step.status;
+      const { condition: _condition, stalled, warned, ...fields } = step.status;
       const status: CanaryStatus = { ...release.status, ...fields };
       const written = release.stall && stalled ? { ...release.stall, written: true } : release.stall;
-      return { ...release, status, stall: written, observation: withStalled(observation, stalled) };
+      return { ...release, status, stall: written, observation: withConditions(observation, stalled, warned) };
     }
     case 'record-event':
       return addEventNotice(release, step.event, now);
@@ -219,12 +223,15 @@ function withFinalizer(observation: Observation | undefined, finalizer: boolean)
   return observation?.canary && { ...observation, canary: { ...observation.canary, finalizer } };
 }
 
-function withStalled(
+function withConditions(
   observation: Observation | undefined,
-  stalled: { readonly message: string } | null | undefined,
+  stalled: StatusPatch['stalled'],
+  warned: StatusPatch['warned'],
 ): Observation | undefined {
-  if (!observation?.canary || stalled === undefined) return observation;
-  return { ...observation, canary: { ...observation.canary, stalled: stalled?.message } };
+  if (!observation?.canary) return observation;
+  const stall = stalled === undefined ? {} : { stalled: stalled?.message };
+  const warning = warned === undefined ? {} : { warned: warned ?? undefined };
+  return { ...observation, canary: { ...observation.canary, ...stall, ...warning } };
 }
 
 /** A parked target has no pods; the observation need not be made again to know it. */

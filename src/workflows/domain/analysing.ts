@@ -6,8 +6,9 @@ import { askGate, gate, hookCalls, isMuted } from './gates.ts';
 import { confirmRollout } from './idle.ts';
 import { canaryName, targetName } from './names.ts';
 import { alert, carryOut, enterPhase, normal, record, warning, writeStatus } from './plans.ts';
-import { halt, onPrimary, sameWeights, strandsTraffic, weightsNow, whyNotReady, type World } from './world.ts';
+import { halt, onPrimary, sameWeights, standBy, strandsTraffic, weightsNow, whyNotReady, type World } from './world.ts';
 import { repair } from './repair.ts';
+import { aborted, rejected, rollbackHooks, tooManyFailures } from './stopping.ts';
 import { taken } from './taken.ts';
 import { isUnderTest, nextStep, type NextStep } from './steps.ts';
 import type { Settings, Weights } from './observation.ts';
@@ -96,11 +97,11 @@ function advance(release: Release, world: World, now: number): Action {
   const { settings } = world;
   const next = nextStep(settings, release);
   if (next.type === 'stuck') {
-    const message = `analysis cannot advance: next step weight is ${next.step}`;
+    const message = stuckText(next);
     const known = release.toldOnce.includes(message);
-    if (known && now < release.dueAt) return { type: 'wait', until: release.dueAt, why: message };
+    if (known && now < release.dueAt) return { type: 'wait', until: release.dueAt, why: message, isHeldUp: true };
     const steps = known ? [] : record(release, warning(message));
-    return { ...carryOut('tell', message, 'halted', steps), once: message };
+    return { ...carryOut('tell', message, 'halted', steps), once: message, isHeldUp: true };
   }
   // With copies of requests the canary has been tested already, and nothing increases in an iteration.
   const gated = settings.analysis.strategy === 'canary' && !release.weights.mirrored;
@@ -115,6 +116,16 @@ function advance(release: Release, world: World, now: number): Action {
     case 'switch':
       return iterate(release, settings, next, now);
   }
+}
+
+const stuckText = ({ step }: Extract<NextStep, { type: 'stuck' }>) =>
+  `analysis cannot advance: next step weight is ${step}`;
+
+/** Why an analysis leads nowhere, however good its checks are. */
+export function leadsNowhere(release: Release, settings: Settings): string | undefined {
+  if (release.status.phase !== 'Progressing' || release.paused) return undefined;
+  const next = nextStep(settings, release);
+  return next.type === 'stuck' ? stuckText(next) : undefined;
 }
 
 /** Asks the gates for more traffic, or waits for them. Undefined when they are open. */
@@ -222,10 +233,13 @@ function restart(release: Release, { settings, target, primary }: World): Action
 
 function failedCheck(release: Release, verdict: { outcome: 'fail' | 'inconclusive'; message: string }): Action {
   // No data is not a bad reading: it holds the weight and is counted apart (Q55).
-  const count: StatusPatch = verdict.outcome === 'fail' ? { failedChecks: release.status.failedChecks + 1 } : {};
+  const { status, trouble, observation } = release;
+  const count: StatusPatch = verdict.outcome === 'fail' ? { failedChecks: status.failedChecks + 1 } : {};
+  const isNew = trouble !== undefined && trouble.message !== observation?.canary?.stalled;
+  const patch: StatusPatch = { ...count, ...(isNew ? { stalled: trouble } : {}) };
   return carryOut('tell', verdict.message, 'failed-check', [
     ...record(release, warning(verdict.message)),
-    ...(verdict.outcome === 'fail' ? [writeStatus(count)] : []),
+    ...(Object.keys(patch).length > 0 ? [writeStatus(patch)] : []),
   ]);
 }
 
@@ -268,7 +282,8 @@ function unready(release: Release, { settings, target }: World): Action {
   if (readiness.ready) throw new Error('only asked of a canary that is not ready');
   // Pods that an autoscaler adds later come up in their own time: the deadline is the revision's, not theirs (BC-14).
   const grewLater = readiness.rolledOut && release.provenReplicas > 0 && target.available >= release.provenReplicas;
-  if (readiness.retriable || grewLater) return halt(release, readiness.message);
+  if (grewLater) return halt(release, readiness.message);
+  if (readiness.retriable) return standBy(release, readiness.message);
   return beginEnding(release, settings, {
     ...rolledBack(`progress deadline exceeded: ${readiness.message}`),
     reasons: [
@@ -290,57 +305,4 @@ function scaledAway(release: Release, settings: Settings): Action {
   if (release.toldOnce.includes(message)) return halt(release, message);
   const steps: readonly Step[] = [...record(release, warning(message)), { do: 'scale-target', to: 'up' }];
   return { ...carryOut('scaleUp', `Scale ${settings.target.name} up again`, 'repaired', steps), once: message };
-}
-
-function tooManyFailures(release: Release, settings: Settings): Action | undefined {
-  const { threshold } = settings.analysis;
-  const { failedChecks } = release.status;
-  if (failedChecks >= threshold) return beginEnding(release, settings, rolledBack(`${failedChecks} failed checks`));
-  // The check that fills the measure is told first, like a failed one.
-  if (release.inconclusive < threshold || release.verdict?.outcome === 'inconclusive') return undefined;
-  const text = `no verdict for ${release.inconclusive} checks`;
-  return beginEnding(release, settings, {
-    ...rolledBack(text),
-    reasons: [warning(`Rolling back ${canaryName(release)} ${text}`)],
-    alerts: [alert('error', text.charAt(0).toUpperCase() + text.slice(1))],
-  });
-}
-
-/** Rollback hooks are asked at every tick of a release, before anything else is looked at (Q9). */
-function rollbackHooks(release: Release, settings: Settings): Action | undefined {
-  if (hookCalls(settings, 'rollback', 'Progressing').length === 0) return undefined;
-  const answers = release.asked.rollback;
-  if (!answers) {
-    return askGate(settings, 'rollback', release.status.phase, 'ask whether to roll back');
-  }
-  const yes = answers.find((answer) => answer.error === undefined);
-  if (!yes) return undefined;
-  return beginEnding(release, settings, {
-    ...rolledBack(`rollback requested by webhook ${yes.name}`),
-    reasons: [
-      warning(`Rollback check ${yes.name} passed`),
-      warning(`Rolling back ${canaryName(release)} manual webhook invoked`),
-    ],
-    alerts: [alert('warn', 'Rolling back manual webhook invoked')],
-  });
-}
-
-function rejected(release: Release) {
-  const { by = 'someone', reason, gate = '' } = release.rejected ?? {};
-  const text = `approval ${gate} rejected by ${by}${reason ? `: ${reason}` : ''}`;
-  return {
-    ...rolledBack(text),
-    reasons: [warning(`Rolling back ${canaryName(release)} ${text}`)],
-    alerts: [alert('warn', `Rolling back ${text}`)],
-  };
-}
-
-function aborted(release: Release) {
-  const { by = 'someone', reason } = release.aborted ?? {};
-  const text = `aborted by ${by}${reason ? `: ${reason}` : ''}`;
-  return {
-    ...rolledBack(text),
-    reasons: [warning(`Rolling back ${canaryName(release)} ${text}`)],
-    alerts: [alert('warn', `Rolling back ${text}`)],
-  };
 }

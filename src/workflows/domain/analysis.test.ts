@@ -28,7 +28,7 @@ describe('a reading out of its range', () => {
     { when: 'a template above', check: template, value: 11, text: 'orders 11.00 > 10' },
     { when: 'a template below', check: { ...template, min: 3 }, value: 2, text: 'orders 2.00 < 3' },
   ])('fails and says so: $when', ({ check, value, text }) => {
-    expect(read(check, value)).toEqual({ outcome: 'fail', message: `Halt shop.prod advancement ${text}` });
+    expect(read(check, value)).toMatchObject({ outcome: 'fail', message: `Halt shop.prod advancement ${text}` });
   });
 
   it.each([
@@ -66,7 +66,7 @@ describe('the deprecated threshold', () => {
     { when: 'is a maximum for a query', check: old(query, 3), value: 4, text: 'queue 4.00 > 3' },
     { when: 'is 0 when it is missing', check: old(template), value: 0.1, text: 'orders 0.10 > 0' },
   ])('$when', ({ check, value, text }) => {
-    expect(read(check, value)).toEqual({ outcome: 'fail', message: `Halt shop.prod advancement ${text}` });
+    expect(read(check, value)).toMatchObject({ outcome: 'fail', message: `Halt shop.prod advancement ${text}` });
   });
 
   it('counts for nothing beside a range, be it an empty one', () => {
@@ -82,7 +82,7 @@ describe('a reading that is no number', () => {
     { when: 'minus infinity under a maximum', check: query, value: -Infinity },
     { when: 'infinity without a bound', check: noBounds, value: Infinity },
   ])('fails: $when', ({ check, value }) => {
-    expect(read(check, value)).toEqual({
+    expect(read(check, value)).toMatchObject({
       outcome: 'fail',
       message: `Halt shop.prod advancement ${check.name} ${value} is not a number`,
     });
@@ -105,7 +105,7 @@ describe('a provider that answers with nothing', () => {
     { when: 'inline query', check: query, text: `${start} metric: queue` },
     { when: 'template', check: template, text: `${start} custom metric: orders: no values found` },
   ])('fails the check: $when', ({ check, text }) => {
-    expect(missing(check, 'no-values', 'no values found')).toEqual({ outcome: 'fail', message: text });
+    expect(missing(check, 'no-values', 'no values found')).toMatchObject({ outcome: 'fail', message: text });
   });
 });
 
@@ -116,7 +116,7 @@ describe('Q55: a provider that does not answer', () => {
     { when: 'inline query', check: query, text: 'Prometheus query failed for queue: timed out' },
     { when: 'template', check: template, text: 'Metric query failed for orders: timed out' },
   ])('gives no verdict, in the words of Flagger: $when', ({ check, text }) => {
-    expect(missing(check, 'unavailable', 'timed out')).toEqual({ outcome: 'inconclusive', message: text });
+    expect(missing(check, 'unavailable', 'timed out')).toMatchObject({ outcome: 'inconclusive', message: text });
   });
 
   it('a check that was not read at all gives no verdict either', () => {
@@ -129,7 +129,7 @@ describe('Q55: a provider that does not answer', () => {
 it('BC-36: a check that can read nothing fails closed, in the words of whoever tried', () => {
   const text = 'Metric query failed for no usable metrics template and query were configured';
   const typo: MetricCheck = { name: 'request-succes-rate', kind: 'undefined', hasRange: true, min: 99 };
-  expect(missing(typo, 'unusable', text)).toEqual({ outcome: 'fail', message: text });
+  expect(missing(typo, 'unusable', text)).toMatchObject({ outcome: 'fail', message: text });
 });
 
 describe('what decides', () => {
@@ -138,7 +138,7 @@ describe('what decides', () => {
   const bad: Reading = { name: rate.name, value: 50 };
 
   it('is a hook that says no, before any metric', () => {
-    expect(judge(names, [rate], [yes, no], [bad])).toEqual({
+    expect(judge(names, [rate], [yes, no], [bad])).toMatchObject({
       outcome: 'fail',
       message: 'Halt shop.prod advancement external check load failed exit status 1',
     });
@@ -159,6 +159,34 @@ describe('what decides', () => {
 
   it('is nothing when there is nothing to ask', () => {
     expect(judge(names, [], [], [])).toEqual({ outcome: 'pass' });
+  });
+});
+
+describe('what people are told of a check that did not pass', () => {
+  const asked = { query: 'sum(rate(requests[1m]))' };
+  const no: HookAnswer = { name: 'load', type: 'rollout', error: 'exit status 1' };
+
+  it('is its value, all its bounds, and the query, as events write them', () => {
+    const within = { ...rate, max: 99.5 };
+    const found = { name: rate.name, value: '50.00%', min: '99%', max: '99.5%', ...asked };
+    expect(judged(within, { value: 50, ...asked })).toMatchObject({ check: found });
+    expect(judged(duration, { value: 650 })).toMatchObject({ check: { value: '650ms', max: '500ms' } });
+    expect(judged(query, { value: NaN, ...asked })).toMatchObject({ check: { value: 'NaN', max: '10', ...asked } });
+  });
+
+  it.each(['no-values', 'unavailable', 'unusable'] as const)('is why there is no value: %s', (failure) => {
+    expect(judged(query, { failure, error: 'why', ...asked })).toMatchObject({
+      check: { name: 'queue', error: 'why', ...asked },
+    });
+  });
+
+  it('is a condition where something has to be mended first, and not where the canary is bad', () => {
+    const trouble = (verdict: ReturnType<typeof judge>) => ('trouble' in verdict ? verdict.trouble : undefined);
+    expect(trouble(missing(query, 'unavailable', ''))).toBe('Unavailable');
+    expect(trouble(missing(query, 'unusable', ''))).toBe('InvalidSpec');
+    expect(trouble(judge(names, [], [no], []))).toBe('Unavailable');
+    expect(trouble(missing(query, 'no-values', ''))).toBeUndefined();
+    expect(trouble(read(rate, 50))).toBeUndefined();
   });
 });
 

@@ -1,13 +1,21 @@
 import type { MetricCheck } from './observation.ts';
-import type { HookAnswer, Reading } from './plan.ts';
+import type { FailedCheck, HookAnswer, Reading } from './plan.ts';
 
 /** What an examination at one weight says about the canary. */
 export type Verdict =
   | { readonly outcome: 'pass' }
   /** Counts towards the threshold. */
-  | { readonly outcome: 'fail'; readonly message: string }
+  | ({ readonly outcome: 'fail' } & NotPassed)
   /** A check could not be made: holds the weight and counts apart (Q55). */
-  | { readonly outcome: 'inconclusive'; readonly message: string };
+  | ({ readonly outcome: 'inconclusive' } & NotPassed);
+
+interface NotPassed {
+  /** The whole text of the event. */
+  readonly message: string;
+  readonly check: FailedCheck;
+  /** A failure type of `errors.ts`, where something has to be mended before the check can say anything about the canary. */
+  readonly trouble?: 'InvalidSpec' | 'Unavailable';
+}
 
 /** Names that the event texts carry. */
 export interface Names {
@@ -27,10 +35,7 @@ export function judge(
   readings: readonly Reading[],
 ): Verdict {
   const refused = hooks.find((answer) => answer.error !== undefined);
-  if (refused) {
-    const message = `Halt ${names.canary} advancement external check ${refused.name} failed ${refused.error}`;
-    return { outcome: 'fail', message };
-  }
+  if (refused) return hookFailed(names, 'external', refused);
   for (const [index, check] of checks.entries()) {
     const reading = readings[index] ?? { name: check.name, failure: 'unavailable', error: 'it was not read' };
     const verdict = judgeReading(names, check, reading);
@@ -39,28 +44,50 @@ export function judge(
   return { outcome: 'pass' };
 }
 
+/** A hook that judges and says no, or cannot be asked: its own server knows which. */
+export function hookFailed(names: Names, what: 'external' | 'pre-rollout', { name, error }: HookAnswer): Verdict {
+  const message = `Halt ${names.canary} advancement ${what} check ${name} failed ${error}`;
+  return { outcome: 'fail', message, check: { name, error }, trouble: 'Unavailable' };
+}
+
 function judgeReading(names: Names, check: MetricCheck, reading: Reading): Verdict {
   if ('failure' in reading) return judgeFailure(names, check, reading);
   const { min, max } = bounds(check);
-  const { value } = reading;
+  const { value, query } = reading;
   const show = shown[check.kind];
   const halt = `Halt ${names.canary} advancement`;
+  const number = Number.isFinite(value) ? show.value(value) : String(value);
+  const failed: FailedCheck = {
+    name: check.name,
+    value: number,
+    ...(min === undefined ? {} : { min: show.bound(min) }),
+    ...(max === undefined ? {} : { max: show.bound(max) }),
+    ...(query === undefined ? {} : { query }),
+  };
+  const fail = (message: string): Verdict => ({ outcome: 'fail', message: `${halt} ${message}`, check: failed });
   // NaN and infinities pass no bound, so that a broken query cannot promote anything.
-  if (!Number.isFinite(value)) return { outcome: 'fail', message: `${halt} ${check.name} ${value} is not a number` };
-  if (min !== undefined && value < min) return fail(`${halt} ${show(check.name, value)} < ${show.bound(min)}`);
-  if (max !== undefined && value > max) return fail(`${halt} ${show(check.name, value)} > ${show.bound(max)}`);
+  if (!Number.isFinite(value)) return fail(`${check.name} ${value} is not a number`);
+  if (min !== undefined && value < min) return fail(`${show.label(check.name)} ${number} < ${show.bound(min)}`);
+  if (max !== undefined && value > max) return fail(`${show.label(check.name)} ${number} > ${show.bound(max)}`);
   return { outcome: 'pass' };
 }
 
 function judgeFailure(names: Names, check: MetricCheck, reading: Extract<Reading, { failure: string }>): Verdict {
-  const { error } = reading;
+  const { error, query } = reading;
+  const failed: FailedCheck = { name: check.name, error, ...(query === undefined ? {} : { query }) };
   switch (reading.failure) {
     case 'unusable':
-      return fail(error);
+      return { outcome: 'fail', message: error, check: failed, trouble: 'InvalidSpec' };
     case 'unavailable':
-      return { outcome: 'inconclusive', message: unavailableText(check, error) };
+      return {
+        outcome: 'inconclusive',
+        message: unavailableText(check, error),
+        check: failed,
+        trouble: 'Unavailable',
+      };
+    // The provider did answer: a canary may well be what nobody sends any requests to.
     case 'no-values':
-      return fail(noValuesText(names, check, error));
+      return { outcome: 'fail', message: noValuesText(names, check, error), check: failed };
   }
 }
 
@@ -100,25 +127,22 @@ function bounds({ kind, min, max, threshold, hasRange }: MetricCheck): { min?: n
   return kind === 'success-rate' ? { min: threshold ?? 0 } : { max: threshold ?? 0 };
 }
 
-const fail = (message: string): Verdict => ({ outcome: 'fail', message });
-
 /** How a value and its bounds are written in an event, as Flagger writes them. */
 interface Shown {
-  (name: string, value: number): string;
+  label(name: string): string;
+  value(value: number): string;
   bound(value: number): string;
 }
 
-const plain: Shown = Object.assign((name: string, value: number) => `${name} ${value.toFixed(2)}`, {
-  bound: String,
-});
+const plain: Shown = { label: (name) => name, value: (value) => value.toFixed(2), bound: String };
 
 const shown: Readonly<Record<MetricCheck['kind'], Shown>> = {
-  'success-rate': Object.assign((_: string, value: number) => `success rate ${value.toFixed(2)}%`, {
-    bound: (value: number) => `${value}%`,
-  }),
-  duration: Object.assign((_: string, value: number) => `request duration ${goDuration(value)}`, {
-    bound: goDuration,
-  }),
+  'success-rate': {
+    label: () => 'success rate',
+    value: (value) => `${value.toFixed(2)}%`,
+    bound: (value) => `${value}%`,
+  },
+  duration: { label: () => 'request duration', value: goDuration, bound: goDuration },
   query: plain,
   template: plain,
   undefined: plain,

@@ -1,7 +1,7 @@
 import { hookCalls } from './gates.ts';
 import { hasFailedPromotion } from './idle.ts';
 import { canaryName, revisionInFlight, targetName } from './names.ts';
-import { alert, carryOut, enterPhase, normal, record, warning } from './plans.ts';
+import { alert, alertOfCheck, carryOut, enterPhase, normal, record, warning, writeStatus } from './plans.ts';
 import { halt, onPrimary, strandsTraffic, weightsNow } from './world.ts';
 import { taken } from './taken.ts';
 import type { CanaryStatus, Phase, Settings, Weights } from './observation.ts';
@@ -95,7 +95,8 @@ function wayOut(release: Release, settings: Settings, ending: Ending): CarryOut 
     ending.kind === 'rollback' && failedChecks >= settings.analysis.threshold
       ? [warning(`Rolling back ${canaryName(release)} failed checks threshold reached ${failedChecks}`)]
       : [];
-  const countedAlerts = counted.length > 0 ? [alert('error', `Failed checks threshold reached ${failedChecks}`)] : [];
+  const countedAlerts =
+    counted.length > 0 ? [alertOfCheck(`Failed checks threshold reached ${failedChecks}`, release.failedCheck)] : [];
   const weights = trafficAfter(release, ending);
   const verb = ending.kind === 'rollback' || ending.kind === 'cancelled' ? 'rollBack' : 'shiftTraffic';
   const after = ending.kind === 'rollback' ? [warning(`Canary failed! Scaling down ${canaryName(release)}`)] : [];
@@ -128,6 +129,7 @@ function close(release: Release, settings: Settings, ending: Ending): Action {
   // From here on the primary's autoscaler decides alone again.
   if (settings.hasAutoscaler) steps.push({ do: 'ensure-autoscaler', mode: 'update', floor: 0 });
   steps.push(
+    ...recovered(release),
     enterPhase(settings, finalPhase(ending), {
       canaryWeight: ending.kind === 'failed-promotion' ? release.weights.canary : 0,
       iterations: 0,
@@ -141,6 +143,11 @@ function close(release: Release, settings: Settings, ending: Ending): Action {
   const alerts = ending.kind === 'promoted' && !hooks ? [promotedAlert(settings)] : [];
   const verb = ending.kind === 'rollback' ? 'rollBack' : 'finish';
   return { ...carryOut(verb, closingWord(ending), 'closed', steps, alerts), ending };
+}
+
+/** What kept checks from being made is nobody's trouble any more. */
+function recovered({ rules, stall, observation }: Release): Step[] {
+  return rules >= 4 && !stall && observation?.canary?.stalled !== undefined ? [writeStatus({ stalled: null })] : [];
 }
 
 function givenUp({ observation }: Release, revision: string): Partial<CanaryStatus> {

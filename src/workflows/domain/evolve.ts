@@ -1,6 +1,6 @@
 import { awaitsPeople } from './approvals.ts';
 import { weightsInForce } from './adoption.ts';
-import { judge } from './analysis.ts';
+import { hookFailed, judge, type Verdict } from './analysis.ts';
 import { compatible } from './compatible.ts';
 import { passOver } from './ticks.ts';
 import { afterPlan } from './after-plan.ts';
@@ -9,6 +9,7 @@ import { names, targetName } from './names.ts';
 import { hookCalls } from './gates.ts';
 import { isAnalysing } from './phases.ts';
 import { normal, warning } from './plans.ts';
+import { heldUp } from './release.ts';
 import { isUnderTest } from './steps.ts';
 import type { CanaryStatus, Observation } from './observation.ts';
 import type { EventRecord } from './plan.ts';
@@ -27,9 +28,9 @@ export function evolve(before: Release, event: Event): Release {
     case 'ordered':
       return ordered(release, event);
     case 'looked':
-      return looked(release, compatible(event.observation), event.answered, event.now);
+      return frozen(looked(release, compatible(event.observation), event.answered, event.now), event.now);
     case 'analysed':
-      return analysed(release, event);
+      return frozen(analysed(release, event), event.now);
     case 'carried-out':
       return afterPlan(release, { ...event, overtaken: isOvertaken(before, event) });
     case 'hooks-called':
@@ -57,7 +58,7 @@ function isOvertaken({ hinted, answered }: Release, { overtaken = false }: { rea
 /** An order with a token waits until it is known whose it is; who an order says it is, no message can say for sure. */
 function ordered(release: Release, { kind, order, now }: Extract<Event, { type: 'ordered' }>): Release {
   const { token, verified: _, ...rest } = order;
-  if (!token || isRepeated(release, order)) return obey(release, kind, rest, now);
+  if (!token || order.unreadable !== undefined || isRepeated(release, order)) return obey(release, kind, rest, now);
   return { ...release, unverified: [...(release.unverified ?? []), { kind, order: { ...rest, token } }] };
 }
 
@@ -79,8 +80,10 @@ function verified(release: Release, { orders, actors, now }: Extract<Event, { ty
 }
 
 function hinted(release: Release, { hint }: Extract<Event, { type: 'hinted' }>): Release {
-  if (hint?.eventId !== undefined && release.seen.includes(hint.eventId)) return release;
-  const seen = hint?.eventId === undefined ? release.seen : [...release.seen, hint.eventId].slice(-seenLimit);
+  // An id that is none tells no two hints apart.
+  const id = release.rules < 4 || typeof hint?.eventId === 'string' ? hint?.eventId : undefined;
+  if (id !== undefined && release.seen.includes(id)) return release;
+  const seen = id === undefined ? release.seen : [...release.seen, id].slice(-seenLimit);
   // A change is a reason to try again what could not be done before it.
   return { ...release, hinted: release.hinted + 1, seen, holdUntil: 0, repaired: undefined };
 }
@@ -88,14 +91,12 @@ function hinted(release: Release, { hint }: Extract<Event, { type: 'hinted' }>):
 /** The first look of a run finds out where the Canary stands; later ones see what has changed. */
 function looked(release: Release, observation: Observation, answered: number, now: number): Release {
   const { canary } = observation;
-  const isFrozen = observation.problem !== undefined || release.stall !== undefined;
   const next: Release = {
     ...release,
     observation,
     answered,
     stale: false,
     lookedAt: now,
-    frozenSince: isFrozen ? (release.frozenSince ?? now) : undefined,
     // Of a Canary that is gone, the run that saw it go is kept too.
     ...(canary ? { archives: canary.settings.archives ?? false } : {}),
   };
@@ -104,7 +105,7 @@ function looked(release: Release, observation: Observation, answered: number, no
   if (release.observation) return { ...next, provenReplicas: grown };
   const { status } = canary;
   const { intervalMs } = canary.settings.analysis;
-  const weights = weightsInForce(canary.settings, status, observation.routes);
+  const weights = weightsInForce(canary.settings, status, observation.routes, release.rules);
   const begun: Release = {
     ...next,
     status,
@@ -121,6 +122,14 @@ function looked(release: Release, observation: Observation, answered: number, no
     ...begun,
     early: [],
   });
+}
+
+/** Remembers since when nothing could be done. */
+function frozen(release: Release, now: number): Release {
+  const { frozenSince, rules, observation, stall } = release;
+  const isFrozen =
+    observation?.problem !== undefined || stall !== undefined || (rules >= 4 && heldUp(release, now) !== undefined);
+  return { ...release, frozenSince: isFrozen ? (frozenSince ?? now) : undefined };
 }
 
 /** A release that finds a primary beyond hope, and no traffic there to lose, is there to mend it, whoever began it. */
@@ -143,10 +152,22 @@ function analysed(release: Release, event: Extract<Event, { type: 'analysed' }>)
   const { hooks, readings } = event.examination;
   const verdict = judge(names(next, settings), settings.analysis.metrics, hooks, readings);
   const inconclusive = verdict.outcome === 'inconclusive' ? next.inconclusive + 1 : 0;
-  const judged: Release = { ...next, verdict, inconclusive, ticked: false };
+  const judged: Release = { ...withVerdict(next, verdict), inconclusive, ticked: false };
   // What is good enough to go on, while people keep it from going on, is judged again at the next tick.
   const isHeld = judged.paused !== undefined || awaitsPeople(judged, event.now);
   return verdict.outcome === 'pass' && isHeld ? passOver(judged, event.now) : judged;
+}
+
+/** What was found out about the canary, or what kept it from being found out. */
+function withVerdict(release: Release, verdict: Verdict): Release {
+  if (verdict.outcome === 'pass') return { ...release, verdict, trouble: undefined };
+  const { message, check, trouble } = verdict;
+  return {
+    ...release,
+    verdict,
+    failedCheck: check,
+    trouble: trouble !== undefined && release.rules >= 4 ? { reason: trouble, message } : undefined,
+  };
 }
 
 function hooksCalled(release: Release, { moment, answers, now }: Extract<Event, { type: 'hooks-called' }>): Release {
@@ -176,10 +197,8 @@ function hooksCalled(release: Release, { moment, answers, now }: Extract<Event, 
     }
     case 'pre-rollout': {
       const told = tell({ ...next, opening: false }, ...passed.map(passedText('Pre-rollout')));
-      if (!refused) return { ...told, opened: true };
-      const name = names(release, settings).canary;
-      const message = `Halt ${name} advancement pre-rollout check ${refused.name} failed ${refused.error}`;
-      return { ...told, verdict: { outcome: 'fail', message } };
+      if (!refused) return { ...told, opened: true, trouble: undefined };
+      return withVerdict(told, hookFailed(names(release, settings), 'pre-rollout', refused));
     }
     case 'rollback':
       return tell(

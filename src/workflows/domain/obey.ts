@@ -14,6 +14,7 @@ export function refusal(release: Release, kind: OrderKind, order: Order): string
   if (isRepeated(release, order)) return undefined;
   if (!observation) return 'the release has only just begun; ask again in a moment';
   if (!observation.canary) return 'the Canary no longer exists';
+  if (order.unreadable !== undefined) return order.unreadable;
   const revision = revisionInFlight(release);
   if (order.revision !== undefined && order.revision !== revision) {
     return `the order is about revision ${order.revision}, the release about ${revision || 'none yet'}`;

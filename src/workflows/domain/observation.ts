@@ -38,6 +38,10 @@ export interface ObservedCanary {
   readonly status: CanaryStatus;
   /** Message of the `Stalled` condition that is stored now, if there is one. */
   readonly stalled?: string;
+  /** What of the spec cannot be read, and what is in force instead. Absent when all of it can. */
+  readonly unheeded?: string;
+  /** Message of the `Warning` condition that is stored now, which should be that. */
+  readonly warned?: string;
 }
 
 /** The settings of a Canary that decisions depend on, with every default applied. */

@@ -1,3 +1,5 @@
+import type { Rules } from './state.ts';
+
 /** Something about a Canary may have changed: look. Level-based, so a doubled, reordered or ancient one is harmless. */
 export interface Hint {
   /** What saw the change, such as `watch/deployment` or `registry/demo`; shown to people. */
@@ -28,7 +30,46 @@ export interface Order {
   readonly weight?: number;
   /** `approve`, `reject`: name of the approval. Needed only where several are waited for. */
   readonly gate?: string;
+  /** Why the message that it came as cannot be read. What a message says here itself counts for nothing. */
+  readonly unreadable?: string;
 }
+
+/** What narrows an order down, and what it has to be. */
+const terms = {
+  id: 'a text',
+  token: 'a text',
+  revision: 'a text',
+  force: 'true or false',
+  weight: 'a number',
+  gate: 'a text',
+} as const satisfies Partial<Record<keyof Order, string>>;
+
+/**
+ * The order in a message, in which hands at the Temporal UI may have written anything. Who asks and why are words, and are
+ * left out where they are none. The rest has to be what it should be: an order of which half was not understood is refused.
+ */
+export function readOrder(payload: unknown, rules: Rules): Order {
+  const isObject = typeof payload === 'object' && payload !== null && !Array.isArray(payload);
+  const { by, reason, ...rest } = isObject ? (payload as Readonly<Record<string, unknown>>) : {};
+  const words = { ...(isText(by) ? { by } : {}), ...(isText(reason) ? { reason } : {}) };
+  if (rules < 4) return { ...rest, ...words };
+  const order: Record<string, unknown> = { ...words };
+  for (const [field, kind] of Object.entries(terms)) {
+    const value = rest[field];
+    if (value === undefined || value === null) continue;
+    if (!isA[kind](value)) return { ...order, unreadable: `"${field}" has to be ${kind}` };
+    order[field] = value;
+  }
+  return order;
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+
+const isA = {
+  'a text': isText,
+  'a number': (value: unknown) => typeof value === 'number',
+  'true or false': (value: unknown) => typeof value === 'boolean',
+} as const;
 
 export const orderKinds = [
   'pause',

@@ -72,6 +72,8 @@ export interface StatusPatch extends Partial<CanaryStatus> {
   readonly condition?: Condition;
   /** The `Stalled` condition: set it to this, or remove it (null). Absent leaves it alone. */
   readonly stalled?: { readonly reason: string; readonly message: string } | null;
+  /** The message of the `Warning` condition, which holds nothing up; null and absent as above. */
+  readonly warned?: string | null;
 }
 
 export interface Condition {
@@ -144,6 +146,18 @@ export type Reading = {
     }
 );
 
+/** A check that did not pass, as people are told of it: a metric, or a hook. Numbers are as events write them. */
+export interface FailedCheck {
+  readonly name: string;
+  readonly value?: string;
+  /** Inclusive bounds of the value. */
+  readonly min?: string;
+  readonly max?: string;
+  readonly error?: string;
+  /** What was asked, on one line and cut where it is long. */
+  readonly query?: string;
+}
+
 /** A message for people outside the cluster: an alert, or an event for event webhooks. Sent at least once. */
 export type Notice =
   | {
@@ -152,6 +166,8 @@ export type Notice =
       readonly severity: 'info' | 'warn' | 'error';
       readonly message: string;
       readonly meta: boolean;
+      /** The check that led to it. */
+      readonly check?: FailedCheck;
     }
   | {
       readonly kind: 'event';

@@ -1,6 +1,6 @@
 import { promotedCondition } from './phases.ts';
 import type { CanaryStatus, Phase, Settings } from './observation.ts';
-import type { EventRecord, Step, StatusPatch, Verb } from './plan.ts';
+import type { EventRecord, FailedCheck, Step, StatusPatch, Verb } from './plan.ts';
 import type { AlertDraft, CarryOut, EventDraft, Release, Then } from './state.ts';
 
 /** Puts steps together under a verb. The summary is what people read in the history. */
@@ -39,6 +39,11 @@ export const alert = (severity: AlertDraft['severity'], message: string, meta = 
   severity,
   message,
   meta,
+});
+/** An alert that names the check which led to it, where one is known. */
+export const alertOfCheck = (message: string, check: FailedCheck | undefined): AlertDraft => ({
+  ...alert('error', message),
+  ...(check ? { check } : {}),
 });
 
 /** Enters a phase, with the condition that belongs to it. */

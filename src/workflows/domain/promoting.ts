@@ -1,7 +1,7 @@
 import { beginEnding, finish, promotionFailed } from './ending.ts';
 import { canaryName } from './names.ts';
 import { carryOut, enterPhase, normal, record, recordOnce, warning, writeStatus } from './plans.ts';
-import { halt, onPrimary, type World } from './world.ts';
+import { halt, onPrimary, standBy, type World } from './world.ts';
 import { repair } from './repair.ts';
 import { promotionStep } from './steps.ts';
 import type { Settings } from './observation.ts';
@@ -21,7 +21,7 @@ export function promoting(release: Release, world: World, now: number): Action {
     return beginEnding(release, settings, promotionFailed(release, settings, readiness.message));
   }
   if (release.status.phase === 'Finalising') return finish({ ...release, ending: promoted }, settings, now);
-  if (!readiness.ready) return halt(release, readiness.message);
+  if (!readiness.ready) return standBy(release, readiness.message);
   if (!target.readiness.ready && release.ticked && release.weights.canary > 0) {
     return carryOut('tell', target.readiness.message, 'halted', record(release, warning(target.readiness.message)));
   }

@@ -6,13 +6,15 @@ import { alert, carryOut, recordOfSpec, recordOnce, warning, writeStatus } from 
 import { targetName } from './names.ts';
 import { isAnalysing, isAtRest } from './phases.ts';
 import { promoting } from './promoting.ts';
-import { analysing, waiting } from './analysing.ts';
+import { analysing, leadsNowhere, waiting } from './analysing.ts';
 import { keepFinalizer, terminate } from './terminating.ts';
 import { withCookies } from './cookies.ts';
 import { known } from './world.ts';
 import type { Observation, ObservedCanary } from './observation.ts';
 import type { Order } from './orders.ts';
 import type { Action, Outcome, Release, Rules } from './state.ts';
+
+const latestRules: Rules = 4;
 
 /** A release that has just been asked for and has not looked yet. */
 export function begin(start: {
@@ -27,7 +29,7 @@ export function begin(start: {
   readonly rules?: Rules;
 }): Release {
   return {
-    rules: start.rules ?? 3,
+    rules: start.rules ?? latestRules,
     id: start.id,
     canary: start.canary,
     turn: 0,
@@ -102,18 +104,26 @@ function choose(release: Release, now: number): Action {
 function act(release: Release, observation: Observation, now: number): Action {
   const { canary } = observation;
   if (!canary) return { type: 'rest' };
+  const isEnding = canary.deleting || release.ending !== undefined;
+  const frozen = release.rules < 4 && isEnding ? undefined : frozenFor(release, canary, now);
+  return frozen ?? proceed(release, observation, canary, now);
+}
+
+function proceed(release: Release, observation: Observation, canary: ObservedCanary, now: number): Action {
   if (canary.deleting) return terminate(release, canary, now);
   if (release.ending) return finish(release, canary.settings, now);
-  const frozen = frozenFor(release, canary, now);
-  if (frozen) return frozen;
   const finalizer = observation.problem?.reason === 'InvalidSpec' ? undefined : keepFinalizer(canary);
   if (finalizer) return finalizer;
   // What has begun is finished first: a way out, and a copy that no status tells of yet.
   if (canary.settings.suspend && release.copied === undefined) return suspended(release);
   const world = known(observation);
   if (!world) return hold(release, canary);
-  if (canary.stalled !== undefined && !release.stall) {
+  if (canary.stalled !== undefined && !release.stall && !release.trouble) {
     return carryOut('tell', 'clear what was wrong', 'noted', [writeStatus({ stalled: null })]);
+  }
+  if (release.rules >= 4 && canary.unheeded !== canary.warned) {
+    const warned = canary.unheeded ?? null;
+    return carryOut('tell', canary.unheeded ?? 'all of the spec is heeded', 'noted', [writeStatus({ warned })]);
   }
   const adopted = adopt(release, world);
   if (adopted) return adopted;
@@ -139,6 +149,18 @@ function act(release: Release, observation: Observation, now: number): Action {
   }
 }
 
+/** What the release cannot do anything about but wait, for as long as it takes; undefined when it goes on. */
+export function heldUp(release: Release, now: number): string | undefined {
+  const { observation } = release;
+  if (!observation?.canary) return undefined;
+  const action = proceed(release, observation, observation.canary, now);
+  // A ladder that leads nowhere does so while its weight goes on being judged.
+  if (action.type === 'analyse' || (action.type === 'wait' && !action.isHeldUp))
+    return leadsNowhere(release, observation.canary.settings);
+  if (action.type === 'wait') return action.why;
+  return action.type === 'carry-out' && action.isHeldUp ? action.plan.summary : undefined;
+}
+
 function look(release: Release): Action {
   const { phase } = release.status;
   return {
@@ -160,14 +182,18 @@ function suspended(release: Release): Action {
 }
 
 /** A release that cannot go on freezes its traffic where it is: whoever gets alerts has to hear of it (Q49). */
-function frozenFor(release: Release, { settings }: ObservedCanary, now: number): Action | undefined {
-  const { frozenSince = now, observation, stall, status, toldOnce } = release;
+function frozenFor(release: Release, { settings, deleting }: ObservedCanary, now: number): Action | undefined {
+  const { rules, frozenSince = now, observation, stall, toldOnce } = release;
+  const { phase } = release.status;
   const deadline = frozenSince + settings.progressDeadlineSeconds * 1_000;
-  const isRunning = isAnalysing(status.phase) || status.phase === 'Promoting' || status.phase === 'Finalising';
+  const isRunning = rules >= 4 || isAnalysing(phase) || phase === 'Promoting' || phase === 'Finalising';
   if (!isRunning || now < deadline || frozenSince === now || toldOnce.includes('frozen')) return undefined;
+  const why = observation?.problem?.message ?? stall?.message ?? (rules >= 4 ? heldUp(release, now) : '');
+  if (why === undefined) return undefined;
   const seconds = Math.round((now - frozenSince) / 1_000);
-  const why = observation?.problem?.message ?? stall?.message ?? '';
-  const message = `Release of ${targetName(release, settings)} has been held for ${seconds} s: ${why}`;
+  const isNew = phase === '' || phase === 'Initializing';
+  const what = deleting ? 'Deletion' : isNew ? 'Initialization' : 'Release';
+  const message = `${what} of ${targetName(release, settings)} has been held for ${seconds} s: ${why}`;
   const steps = [recordOfSpec(release, warning(message))];
   return { ...carryOut('tell', message, 'noted', steps, [alert('warn', message)]), once: 'frozen' };
 }

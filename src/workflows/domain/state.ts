@@ -1,13 +1,25 @@
 import type { Verdict } from './analysis.ts';
-import type { CanaryStatus, HookType, Observation, Weights } from './observation.ts';
+import type { CanaryStatus, HookType, Observation, Problem, Weights } from './observation.ts';
 import type { Hint, Order, OrderAnswer, OrderKind } from './orders.ts';
-import type { EventRecord, HookAnswer, HookCall, Notice, Plan, PlanFailure, Reading, Verified } from './plan.ts';
+import type {
+  EventRecord,
+  FailedCheck,
+  HookAnswer,
+  HookCall,
+  Notice,
+  Plan,
+  PlanFailure,
+  Reading,
+  Verified,
+} from './plan.ts';
 
 /**
  * What the rules have come to. 2: messages are sent while the release goes on, and what is due is done though hints keep
- * coming. 3: a canary with traffic that waits for a gate is judged meanwhile, whatever was ordered.
+ * coming. 3: a canary with traffic that waits for a gate is judged meanwhile, whatever was ordered. 4: messages are taken
+ * for what they are, whatever was written into them; whoever gets alerts hears of everything that holds a release up; checks
+ * that cannot be made are a condition; blue/green never promotes without the switch.
  */
-export type Rules = 1 | 2 | 3;
+export type Rules = 1 | 2 | 3 | 4;
 
 /**
  * A release in flight: everything that must survive a restart, as plain JSON. `decide` reads it, `evolve` makes the next
@@ -53,6 +65,10 @@ export interface Release {
   readonly opening: boolean;
   /** What the last examination or gate of this tick came to, until it has been acted on. */
   readonly verdict?: Verdict | Held;
+  /** The last check of this revision that did not pass, for the people who are told when that ends the release. */
+  readonly failedCheck?: FailedCheck;
+  /** What keeps checks from being made, for the `Stalled` condition: until one has been made. */
+  readonly trouble?: Problem;
   /** Checks without a verdict, in a row. */
   readonly inconclusive: number;
   /** Answers of the gates and hooks asked at this tick. */
@@ -201,6 +217,7 @@ export interface AlertDraft {
   readonly severity: 'info' | 'warn' | 'error';
   readonly message: string;
   readonly meta: boolean;
+  readonly check?: FailedCheck;
 }
 
 /** What the workflow does next. */
@@ -220,7 +237,7 @@ export type Action =
   /** Keeps what has happened, before the run ends. A message makes it pointless. */
   | { readonly type: 'archive'; readonly why: string }
   /** Until a message comes, and no longer than `until`. */
-  | { readonly type: 'wait'; readonly until?: number; readonly why: string }
+  | { readonly type: 'wait'; readonly until?: number; readonly why: string; readonly isHeldUp?: true }
   | { readonly type: 'start-over' }
   | { readonly type: 'rest' };
 
@@ -237,6 +254,8 @@ export interface CarryOut {
   readonly ending?: Ending;
   /** Marks something as told for the rest of this run. */
   readonly once?: string;
+  /** Nothing but this can be done, however long, until the world changes. */
+  readonly isHeldUp?: true;
   /** Names of approvals that people are asked for by it, and of those it says are overdue. */
   readonly people?: { readonly asked?: readonly string[]; readonly overdue?: readonly string[] };
 }

@@ -15,7 +15,7 @@ export type NextStep =
   | { readonly type: 'stuck'; readonly step: number };
 
 /** The next step of a strategy. @see engine spec 9 */
-export function nextStep({ analysis, splitsTraffic }: Settings, { weights, status }: Release): NextStep {
+export function nextStep({ analysis, splitsTraffic }: Settings, { rules, weights, status }: Release): NextStep {
   switch (analysis.strategy) {
     case 'canary':
       return nextRung(analysis, weights);
@@ -23,9 +23,10 @@ export function nextStep({ analysis, splitsTraffic }: Settings, { weights, statu
       return nextIteration(analysis, status.iterations, allOnCanary) ?? { type: 'complete' };
     case 'blue-green': {
       const tested = weights.canary === 0 && analysis.mirror && splitsTraffic ? mirrored : weights;
+      const isUnswitched = rules >= 4 && splitsTraffic && weights.canary < 100;
       return (
         nextIteration(analysis, status.iterations, tested) ??
-        afterIterations(analysis, status.iterations, splitsTraffic ? allOnCanary : weights)
+        afterIterations(analysis, status.iterations, splitsTraffic ? allOnCanary : weights, isUnswitched)
       );
     }
   }
@@ -39,9 +40,15 @@ function nextIteration({ iterations }: AnalysisSettings, reached: number, weight
   return reached < iterations ? { type: 'iterate', iteration: Math.max(0, reached) + 1, weights } : undefined;
 }
 
-/** The iteration after the last one is the test of the canary with all traffic. */
-function afterIterations({ iterations }: AnalysisSettings, reached: number, weights: Weights): NextStep {
-  return reached === iterations ? { type: 'switch', iteration: reached + 1, weights } : { type: 'complete' };
+/** The iteration after the last one is the test of the canary with all traffic, which no promotion goes without (Q18). */
+function afterIterations(
+  { iterations }: AnalysisSettings,
+  reached: number,
+  weights: Weights,
+  isUnswitched: boolean,
+): NextStep {
+  const isNext = reached === iterations || isUnswitched;
+  return isNext ? { type: 'switch', iteration: reached + 1, weights } : { type: 'complete' };
 }
 
 /** Whether the canary is being tested: it gets requests, copies of them, or an iteration has begun. */

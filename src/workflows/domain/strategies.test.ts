@@ -243,8 +243,19 @@ describe('blue/green', () => {
   it('Q18: iterations that are lowered in mid-run lead to the promotion', () => {
     const lower = (state: State) => void (state.settings = settings({ ...bg, iterations: 1 }));
     const acts: Act[] = [release('v1:2', 1_000), { atMs: 0, when: inIteration(3), do: lower }];
-    const { world } = timeline({ ...bg, iterations: 5 }, { acts });
+    const { lines, world } = timeline({ ...bg, iterations: 5 }, { acts });
     expect(world.status.phase).toBe('Succeeded');
+    expect(traffic(lines)).toEqual(['0/100', '100/0']);
+    expect(told(lines)).toContain(toCanary);
+  });
+
+  it('Q18: a lost worker that finds fewer wanted than were made does not take them for the switch', () => {
+    const lower = (state: State) => void (state.settings = settings({ ...bg, iterations: 1 }));
+    const acts: Act[] = [release('v1:2', 1_000), { atMs: 0, when: inIteration(3), do: lower, forget: true }];
+    const { lines } = timeline({ ...bg, iterations: 5 }, { acts });
+    expect(traffic(lines)).toEqual(['0/100', '100/0']);
+    expect(told(lines)).toContain(toCanary);
+    expect(told(lines).filter((event) => event.includes('by someone else'))).toEqual([]);
   });
 
   it('a lost worker finds the switch that was made', () => {

@@ -179,10 +179,19 @@ describe('a release that does well', () => {
     expect(lines.find((line) => line.kind === 'weights')?.at).toBe(31_000);
   });
 
+  it('tells once at each tick that the primary is not ready after the copy, and gives it traffic when it is', () => {
+    const { lines } = timeline({ acts: [release('v1:2-slow', 1_000)] });
+    const [from, to] = [copying, routing].map((event) => events(lines).indexOf(event));
+    const waited = unready('shop-primary.prod');
+    expect(events(lines).slice(from! + 1, to)).toEqual([waited, waited]);
+    expect(statuses(lines).slice(-3)).toEqual(['Promoting 30 0', 'Finalising 0 0', 'Succeeded 0 0']);
+  });
+
   it('Q17: says once that it cannot advance, and does not spin', () => {
     const { lines, world } = timeline({ settings: settings({ stepWeight: 0 }), endMs: 300_000 });
     const stuck = 'W analysis cannot advance: next step weight is 0';
-    expect(events(lines)).toEqual([begun, stuck]);
+    const held = 'W Release of shop.prod has been held for 61 s: analysis cannot advance: next step weight is 0';
+    expect(events(lines)).toEqual([begun, stuck, held]);
     expect(world.status.phase).toBe('Progressing');
     expect(lines.length).toBeLessThan(300);
   });

@@ -20,8 +20,13 @@ export function known(observation: Observation): World | undefined {
   return { canary, settings: canary.settings, target, primary, routes, drift, metricsProviders };
 }
 
-/** Tells what this tick found, or waits for the next one. */
+/** Tells what this tick found, or waits for the next one. It may do so for ever: people are told after a while (Q49). */
 export function halt(release: Release, message: string): Action {
+  return { ...standBy(release, message), isHeldUp: true };
+}
+
+/** The same, for what has a deadline of its own. */
+export function standBy(release: Release, message: string): Extract<Action, { type: 'wait' | 'carry-out' }> {
   if (!release.ticked) return { type: 'wait', until: release.dueAt, why: message };
   return carryOut('tell', message, 'halted', record(release, warning(message)));
 }
