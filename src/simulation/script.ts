@@ -33,7 +33,18 @@ export interface Script {
   readonly acts?: readonly Act[];
   /** Where the play starts instead of a Canary that was just applied. */
   readonly start?: Partial<
-    Pick<State, 'status' | 'weights' | 'primaryRevision' | 'targetReplicas' | 'deleting' | 'finalizer' | 'author'>
+    Pick<
+      State,
+      | 'status'
+      | 'weights'
+      | 'primaryRevision'
+      | 'primaryReplicas'
+      | 'primaryOurs'
+      | 'targetReplicas'
+      | 'deleting'
+      | 'finalizer'
+      | 'author'
+    >
   >;
   /** Milliseconds after which the play is cut, in case it does not end. */
   readonly endMs?: number;
@@ -65,6 +76,9 @@ export interface State {
   targetReadyAt: number;
   targetSince: number;
   primaryRevision: string | undefined;
+  primaryReplicas: number;
+  /** The primary belongs to this Canary; one that was there before is not rewritten while initializing. */
+  primaryOurs: boolean;
   primaryReadyAt: number;
   primarySince: number;
   routes: Weights | undefined;
