@@ -263,6 +263,18 @@ describe('the Services', () => {
     await createServices(memoryKubernetes()).revert(shopCanary(), pods);
   });
 
+  it('TestServiceRouter_Finalize: an apex of another Canary is left to it', async () => {
+    const [reference] = byShop;
+    const ownerReferences = [{ ...reference, name: 'other', uid: 'other-uid' }];
+    const kubernetes = memoryKubernetes({
+      ...foreign('shop', { ownerReferences }),
+      spec: { selector: { app: 'shop-primary' } },
+    });
+    await createServices(kubernetes).revert(shopCanary(), pods);
+    expect(kubernetes.writes).toEqual([]);
+    expect(serviceOf(kubernetes, 'shop').spec.selector).toEqual({ app: 'shop-primary' });
+  });
+
   it('an apex whose last configuration cannot be read is left alone, and says why', async () => {
     const annotations = { 'kubectl.kubernetes.io/last-applied-configuration': '{' };
     const kubernetes = memoryKubernetes(foreign('shop', { annotations }));

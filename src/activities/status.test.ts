@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { memoryKubernetes } from '../../test/support/memory-kubernetes.ts';
+import { memoryKubernetes, type MemoryKubernetes } from '../../test/support/memory-kubernetes.ts';
 import { resources } from '../clients/kubernetes.ts';
 import { failure } from '../errors.ts';
-import type { Condition } from '../workflows/domain/plan.ts';
+import type { Condition, StatusPatch } from '../workflows/domain/plan.ts';
 import { canaryStatus, conditionMessage, createWriteStatus, statusChange, storedStatus } from './status.ts';
 
 const ref = { namespace: 'prod', name: 'shop' };
@@ -18,6 +18,18 @@ const waiting: Condition = { status: 'Unknown', reason: 'Waiting', message: 'Wai
 const succeeded: Condition = { status: 'True', reason: 'Succeeded', message: 'done' };
 const now = '2026-01-02T00:00:00Z';
 const before = '2026-01-01T00:00:00Z';
+
+/** An API server whose definition of a Canary does not know this field of the status, and prunes it. */
+function pruning(object: object, field: string): MemoryKubernetes {
+  const kubernetes = memoryKubernetes(object);
+  const { patch } = kubernetes;
+  kubernetes.patch = async (...call) => {
+    const written = await patch(...call);
+    delete (kubernetes.peek('Canary', 'shop')!.status as Record<string, unknown>)[field];
+    return { ...written, status: { ...(written.status as object), [field]: undefined } };
+  };
+  return kubernetes;
+}
 
 describe('writing the status', () => {
   it('writes all counters with the first phase, as Flagger does', async () => {
@@ -88,6 +100,33 @@ describe('writing the status', () => {
     });
   });
 
+  describe.each(['Deployment', 'DaemonSet'])('Test%sController', (kind) => {
+    const stored = {
+      phase: 'Progressing',
+      canaryWeight: 20,
+      failedChecks: 1,
+      iterations: 3,
+      lastAppliedSpec: 'v1:b',
+      lastPromotedSpec: 'v1:a',
+      trackedConfigs: { 'secret/key': '1' },
+      conditions: [{ type: 'Promoted', ...progressing, lastUpdateTime: before, lastTransitionTime: before }],
+      lastTransitionTime: before,
+    };
+    const written = async (patch: StatusPatch) => {
+      const kubernetes = memoryKubernetes({ ...canary(stored), spec: { targetRef: { kind, name: 'shop' } } });
+      await createWriteStatus(kubernetes, () => new Date(now))(ref, patch);
+      return kubernetes.peek('Canary', 'shop')!.status;
+    };
+
+    it('_SetFailedChecks: writes the count of failed checks alone', async () => {
+      expect(await written({ failedChecks: 2 })).toEqual({ ...stored, failedChecks: 2, lastTransitionTime: now });
+    });
+
+    it('_SetState: writes the phase alone', async () => {
+      expect(await written({ phase: 'Promoting' })).toEqual({ ...stored, phase: 'Promoting', lastTransitionTime: now });
+    });
+  });
+
   it('works out the change anew when somebody wrote the Canary in between', async () => {
     const kubernetes = memoryKubernetes(canary({ phase: 'Progressing', canaryWeight: 10 }));
     kubernetes.failNext('patch', 'Canary', failure('Conflict', 'the object has been modified'));
@@ -112,17 +151,20 @@ describe('writing the status', () => {
     });
   });
 
-  it('BC-06: says that the CRD is too old when the API server drops a field', async () => {
-    const kubernetes = memoryKubernetes(canary({ phase: 'Progressing' }));
-    const { patch } = kubernetes;
-    kubernetes.patch = async (...call) => {
-      const written = await patch(...call);
-      return { ...written, status: { ...(written.status as object), lastPromotedSpec: undefined } };
-    };
-    await expect(createWriteStatus(kubernetes)(ref, { lastPromotedSpec: 'v1:a' })).rejects.toMatchObject({
+  it.each<[string, StatusPatch]>([
+    ['lastPromotedSpec', { lastPromotedSpec: 'v1:a' }],
+    ['trackedConfigs', { lastAppliedSpec: 'v1:a', trackedConfigs: { 'secret/api-key': '3930f0692c2295eb' } }],
+  ])('BC-06: says that the CRD is too old when the API server drops %s', async (field, patch) => {
+    const kubernetes = pruning(canary({ phase: 'Progressing' }), field);
+    await expect(createWriteStatus(kubernetes)(ref, patch)).rejects.toMatchObject({
       type: 'InvalidSpec',
-      message: expect.stringContaining('dropped status.lastPromotedSpec; update the CustomResourceDefinition'),
+      message: expect.stringContaining(`dropped status.${field}; update the CustomResourceDefinition`),
     });
+  });
+
+  it('BC-06: an empty map that is dropped is no loss', async () => {
+    const kubernetes = pruning(canary({ phase: 'Progressing' }), 'trackedConfigs');
+    await createWriteStatus(kubernetes)(ref, { lastAppliedSpec: 'v1:a', trackedConfigs: {} });
   });
 });
 

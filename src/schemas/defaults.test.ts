@@ -67,9 +67,21 @@ it.each<[string, Json, string]>([
   ['iterations', iterations(5), 'blue-green'],
   ['iterations and an empty match', iterations(5, { match: [] }), 'blue-green'],
   ['iterations and a match', iterations(5, { match: [{ sourceLabels: { a: 'b' } }] }), 'ab-testing'],
+  [
+    'the deprecated canaryAnalysis alone',
+    manifest({ analysis: undefined, canaryAnalysis: { interval: '1m', threshold: 1, iterations: 2 } }),
+    'blue-green',
+  ],
   ['no iterations and a match', iterations(0, { match: [{ sourceLabels: { a: 'b' } }] }), 'canary'],
 ])('TestCanary_GetDeploymentStrategy: by %s', (_, object, strategy) => {
   expect(strategyOf(canary(object))).toBe(strategy);
+});
+
+it.each([
+  ['absent', undefined, 'spec.analysis is missing'],
+  ['empty', {}, 'spec.analysis.interval is missing'],
+])('TestCanary_GetDeploymentStrategy: an analysis that is %s is refused before it has one', (_, analysis, problem) => {
+  expect(parseCanary(manifest({ analysis }))).toMatchObject({ problem: expect.stringContaining(problem) });
 });
 
 it('names Services after the target, or as asked', () => {

@@ -55,13 +55,20 @@ export function observe({ world, script }: Simulated, metricsProviders: boolean)
       : {
           primary: {
             revision: `primary/${world.primaryRevision}`,
-            replicas: 1,
-            available: primaryUp ? 1 : 0,
+            replicas: world.primaryReplicas,
+            available: primaryUp ? world.primaryReplicas : 0,
             readiness: world.primaryAvailable
-              ? readinessOf(world, script, primaryText(world, script), world.primaryReadyAt, world.primarySince, 1)
-              : notReady(`${primaryText(world, script)} not ready: ${waitingText(1)}`, true),
+              ? readinessOf(
+                  world,
+                  script,
+                  primaryText(world, script),
+                  world.primaryReadyAt,
+                  world.primarySince,
+                  world.primaryReplicas,
+                )
+              : notReady(`${primaryText(world, script)} not ready: ${waitingText(world.primaryReplicas)}`, true),
             equalsTarget: world.primaryRevision === world.targetRevision,
-            ours: true,
+            ours: world.primaryOurs,
           },
         }),
     routes: world.routes,
@@ -89,13 +96,16 @@ function readinessOf(
 export function doStep({ world, script, lines }: Simulated, step: Step): string | undefined {
   const now = world.now;
   switch (step.do) {
+    case 'ensure-autoscaler':
     case 'ensure-services':
     case 'ensure-apex':
-    case 'ensure-autoscaler':
+      // An autoscaler that decides alone again comes, for the load there is, to what it had come to before.
+      if (step.do === 'ensure-autoscaler' && step.floor === 0)
+        world.primaryReplicas = script.start?.primaryReplicas ?? 1;
       world.drift = world.drift.filter((object) => !object.startsWith('Service'));
       return;
     case 'ensure-primary':
-      if (world.primaryRevision === undefined || world.status.phase === 'Initializing') {
+      if (world.primaryRevision === undefined || (world.status.phase === 'Initializing' && world.primaryOurs)) {
         if (world.primaryRevision !== world.targetRevision) rollPrimary(world, script, world.targetRevision);
       }
       return;
@@ -121,6 +131,7 @@ export function doStep({ world, script, lines }: Simulated, step: Step): string 
       return;
     case 'promote':
       if (world.targetRevision !== step.revision) return 'the target changed';
+      world.primaryReplicas = Math.max(world.primaryReplicas, step.replicas ?? 0);
       rollPrimary(world, script, step.revision);
       return;
     case 'write-status': {

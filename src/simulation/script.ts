@@ -38,6 +38,8 @@ export interface Script {
       | 'status'
       | 'weights'
       | 'primaryRevision'
+      | 'primaryReplicas'
+      | 'primaryOurs'
       | 'targetReplicas'
       | 'deleting'
       | 'finalizer'
@@ -76,6 +78,9 @@ export interface State {
   targetReadyAt: number;
   targetSince: number;
   primaryRevision: string | undefined;
+  primaryReplicas: number;
+  /** The primary belongs to this Canary; one that was there before is not rewritten while initializing. */
+  primaryOurs: boolean;
   primaryReadyAt: number;
   primarySince: number;
   routes: Weights | undefined;

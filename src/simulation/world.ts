@@ -45,6 +45,8 @@ class Stage {
       targetReadyAt: 0,
       targetSince: 0,
       primaryRevision: undefined,
+      primaryReplicas: 1,
+      primaryOurs: true,
       primaryReadyAt: 0,
       primarySince: 0,
       routes: undefined,

@@ -347,6 +347,26 @@ describe('watching a cluster', () => {
     ]);
   });
 
+  it.each([
+    ['Progressing', 0],
+    ['Failed', 2],
+    ...[
+      undefined,
+      'Initializing',
+      'Initialized',
+      'Waiting',
+      'WaitingPromotion',
+      'Promoting',
+      'Finalising',
+      'Succeeded',
+    ].map((phase) => [phase, 1] as const),
+  ])('Q43: in phase %s the status gauge is %d, as in Flagger', async (phase, value) => {
+    start(cluster([], canary('a', {}, phase === undefined ? {} : { phase })));
+    await wait(150);
+    const found = (await metrics.metrics()).split('\n').filter((line) => line.startsWith('flagger_canary_status{'));
+    expect(found).toEqual([`flagger_canary_status{name="a",namespace="shop"} ${value}`]);
+  });
+
   it('says how long a Canary may stand still by its own times, and which one is suspended', async () => {
     const lastTransitionTime = '2026-05-04T09:12:00Z';
     const slow = { progressDeadlineSeconds: 1800, analysis: { interval: '5m' } };

@@ -105,12 +105,26 @@ describe('what is tracked', () => {
   it.each<[string, object]>([
     ['says disable', { metadata: { annotations: { 'flagger.app/config-tracking': 'disable' } } }],
     ['says disabled', { metadata: { annotations: { 'flagger.app/config-tracking': 'disabled' } } }],
+    ['says disable-x', { metadata: { annotations: { 'flagger.app/config-tracking': 'disable-x' } } }],
   ])('TestConfigIsDisabled, BC-19: is nothing that %s', async (_, more) => {
     const kubernetes = memoryKubernetes(configMap('settings', { a: '1' }, more));
     const tracked = await tracker(kubernetes).collect(canary, readsFrom('settings'));
     expect([...tracked.configs.keys()]).toEqual([]);
     expect(tracked.checksums).toBeUndefined();
     expect(tracker(kubernetes).rewrite(readsFrom('settings'), tracked)).toEqual(readsFrom('settings'));
+  });
+
+  it.each<[string, object]>([
+    ['says something else', { metadata: { annotations: { 'flagger.app/config-tracking': 'enabled' } } }],
+    [
+      'says so under another key',
+      { metadata: { annotations: { app: 'disable', 'other/config-tracking': 'disable' } } },
+    ],
+    ['says nothing', {}],
+  ])('TestConfigIsDisabled: is what %s', async (_, more) => {
+    const kubernetes = memoryKubernetes(configMap('settings', { a: '1' }, more));
+    const tracked = await tracker(kubernetes).collect(canary, readsFrom('settings'));
+    expect([...tracked.configs.keys()]).toEqual(['configmap/settings']);
   });
 
   it.each([
@@ -152,12 +166,17 @@ describe('what is tracked', () => {
     });
   });
 
-  it.each([true, false])(
-    'TestConfigTracker_HasConfigChanged_ShouldReturnErrorWhenAPIServerIsDown, Q24: an error is no absence, optional %s',
-    async (optional) => {
+  it.each([
+    { kind: 'ConfigMap', optional: true, volume: { configMap: { name: 'x', optional: true } } },
+    { kind: 'ConfigMap', optional: false, volume: { configMap: { name: 'x', optional: false } } },
+    { kind: 'Secret', optional: true, volume: { secret: { secretName: 'x', optional: true } } },
+    { kind: 'Secret', optional: false, volume: { secret: { secretName: 'x', optional: false } } },
+  ])(
+    'TestConfigTracker_HasConfigChanged_ShouldReturnErrorWhenAPIServerIsDown, Q24: an error is no absence, $kind, optional $optional',
+    async ({ kind, volume }) => {
       const kubernetes = memoryKubernetes();
-      kubernetes.failNext('get', 'ConfigMap', failure('Unavailable', 'connection refused'));
-      const template = { spec: { volumes: [{ configMap: { name: 'x', optional } }] } };
+      kubernetes.failNext('get', kind, failure('Unavailable', 'connection refused'));
+      const template = { spec: { volumes: [volume] } };
       await expect(tracker(kubernetes).collect(canary, template)).rejects.toMatchObject({ type: 'Unavailable' });
     },
   );

@@ -312,6 +312,15 @@ describe('moving weights', () => {
     ]);
   });
 
+  it('TestIstioRouter_GetRoutes: are 100/0 after it was made, mirrored only where the route says so', async () => {
+    const { kubernetes, router } = cluster();
+    const mirroring = canary({}, { mirror: true });
+    await router.ensure(mirroring, start);
+    expect(await router.getWeights(mirroring)).toEqual(start);
+    Object.assign(route(kubernetes).spec.http[0], { mirror: { host: 'shop-canary' } });
+    expect(await router.getWeights(mirroring)).toEqual({ ...start, mirrored: true });
+  });
+
   it('BC-05: changes nothing in a rule but its weights, and never leaves a rule without any weight', async () => {
     const { kubernetes, router } = cluster();
     const ours = canary({

@@ -94,7 +94,9 @@ describe.each(kinds)('Test%sController', (kind, create) => {
   });
 
   it('_Promote: template, prefixed metadata and configuration reach the primary', async () => {
-    const kubernetes = await initialised();
+    const labelSelector = { matchExpressions: [{ key: 'name', operator: 'In', values: ['podinfo'] }] };
+    const affinity = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ labelSelector }] } };
+    const kubernetes = await initialised(target(kind, { podSpec: { affinity } }));
     const found = at(kubernetes, 'podinfo');
     found.spec.template.spec.containers[0].image = 'podinfo:1.2.1';
     found.metadata.labels['app.kubernetes.io/info'] = 'changed';
@@ -109,6 +111,11 @@ describe.each(kinds)('Test%sController', (kind, create) => {
     expect(metadata.annotations).toMatchObject({ 'app.kubernetes.io/note': 'changed' });
     expect(metadata.labels).not.toHaveProperty(['test-label-1']);
     expect((kubernetes.peek('ConfigMap', 'podinfo-config-vol-primary') as Loose).data.color).toBe('blue');
+    // A DaemonSet has a pod on each node anyway: its own affinity stays.
+    const terms = spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution as Loose[];
+    expect(terms.map(({ labelSelector }) => labelSelector.matchExpressions[0].values as string[]).flat()).toEqual([
+      kind === 'Deployment' ? 'podinfo-primary' : 'podinfo',
+    ]);
   });
 
   it('Q41: _Promote: metadata that no prefix asks for goes from the primary, as in Flagger', async () => {

@@ -236,7 +236,7 @@ describe('Q10: a primary that someone deletes', () => {
 
   it('BC-22: leaves one kept template behind, however many releases there were', async () => {
     const kubernetes = await initialised();
-    for (let release = 1; release <= 5; release++) {
+    for (let release = 1; release <= 80; release++) {
       await workload(kubernetes).promote(shopCanary(), setImage(kubernetes, `shop:1.${release}`), `run-${release}/1/0`);
     }
     const resource = { apiVersion: 'apps/v1', kind: 'ControllerRevision', plural: 'controllerrevisions' };
@@ -244,8 +244,9 @@ describe('Q10: a primary that someone deletes', () => {
     expect(items).toHaveLength(1);
     expect(items[0]).toMatchObject({
       metadata: { ownerReferences: byShop },
-      data: { template: { spec: { containers: [{ image: 'shop:1.5' }] } } },
+      data: { template: { spec: { containers: [{ image: 'shop:1.80' }] } } },
     });
+    expect(imageOf(primaryOf(kubernetes))).toBe('shop:1.80');
   });
 });
 
@@ -546,6 +547,32 @@ describe('configuration that the pods read', () => {
     expect(target.configs).toEqual({});
     const off = createDeploymentWorkload(testDeps(kubernetes, { configTracking: false }));
     expect((await off.look(shopCanary())).target).not.toHaveProperty('configs');
+  });
+
+  it('BC-19: a Secret that is not tracked starts nothing when it changes, and the primary reads it as it is', async () => {
+    const rotated = (password: string, value: string) => ({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      type: 'Opaque',
+      metadata: { name: 'db', namespace: 'prod', annotations: { 'flagger.app/config-tracking': value } },
+      data: { password },
+    });
+    for (const [value, isTracked] of [
+      ['disabled', false],
+      ['disable-x', false],
+      ['enabled', true],
+    ] as const) {
+      const pods = { volumes: [{ name: 'v', secret: { secretName: 'db' } }] };
+      const kubernetes = memoryKubernetes(shopDeployment({ podSpec: pods }), rotated('b2xk', value));
+      await workload(kubernetes).ensurePrimary(shopCanary(), 'key');
+      const before = (await workload(kubernetes).look(shopCanary())).target.revision;
+      kubernetes.put(rotated('bmV3', value));
+      const after = (await workload(kubernetes).look(shopCanary())).target.revision;
+      expect([value, after !== before]).toEqual([value, isTracked]);
+      const [{ secret }] = primaryOf(kubernetes).spec.template.spec.volumes;
+      expect(secret.secretName).toBe(isTracked ? 'db-primary' : 'db');
+      expect(kubernetes.peek('Secret', 'db-primary') !== undefined).toBe(isTracked);
+    }
   });
 
   it('that changes after it was analysed is not promoted', async () => {

@@ -67,6 +67,22 @@ describe('taking over from Flagger', () => {
     expect(world.status).toMatchObject({ phase: 'Succeeded', lastAppliedSpec: 'v1:2', lastPromotedSpec: 'v1:2' });
   });
 
+  it.each([{ found: 'without' }, { found: 'with' }])(
+    'Initializing, as Flagger leaves it before any hash, $found a primary: initialized, and nothing starts',
+    ({ found }) => {
+      const status = left('Initializing', { lastAppliedSpec: '', lastPromotedSpec: '' });
+      const primaryRevision = found === 'with' ? 'v1:1' : undefined;
+      const { lines, world } = playCanary({
+        start: { ...settled, status, primaryRevision, targetReplicas: 1 },
+        acts: [],
+      });
+      expect(events(lines).at(-1)).toBe('Initialization done! shop.prod');
+      expect(events(lines)).not.toContainEqual(expect.stringContaining('New revision'));
+      expect(world).toMatchObject({ primaryRevision: 'v1:1', targetReplicas: 0 });
+      expect(world.status).toMatchObject({ phase: 'Initialized', lastAppliedSpec: 'v1:1', lastPromotedSpec: 'v1:1' });
+    },
+  );
+
   it('Waiting: the gate is asked again and the release begins', () => {
     const { lines, world } = takeOver({ status: left('Waiting'), target: 'v1:2' });
     expect(weights(lines)).toEqual([10, 20, 30, 0]);

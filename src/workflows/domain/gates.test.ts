@@ -10,9 +10,9 @@ import {
   statuses,
   weights,
 } from '../../../test/support/script.ts';
-import { setRevision, type Act, type Script } from '../../simulation/world.ts';
+import { setRevision, type Act, type Script, type State } from '../../simulation/world.ts';
 import { behaviour } from '../../../test/support/script.ts';
-import type { HookType } from './observation.ts';
+import type { AnalysisSettings, HookType } from './observation.ts';
 
 const timeline = (script: Partial<Script> = {}) =>
   playCanary({ start: settled, acts: [release('v1:2', 1_000)], ...script });
@@ -207,6 +207,63 @@ describe('confirm-promotion', () => {
   });
 });
 
+describe('a canary that fails while a gate is closed is not held by it', () => {
+  /** Good until the release has come this far, bad from then on. */
+  function spoilt(
+    type: HookType,
+    analysis: Partial<AnalysisSettings>,
+    isOpen: (world: Readonly<State>) => boolean,
+    comeSoFar: NonNullable<Act['when']>,
+  ) {
+    let bad = false;
+    return playCanary({
+      start: settled,
+      settings: settings({ hooks: [hook('gate', type)], ...analysis }),
+      hook: (_, __, world) => (isOpen(world) ? undefined : 'closed'),
+      behaviour: (revision) => ({
+        readyAfterMs: 1_000,
+        readings: { 'request-success-rate': bad && revision === 'v1:2' ? 50 : 100 },
+      }),
+      acts: [release('v1:2', 1_000), { atMs: 0, when: comeSoFar, do: () => void (bad = true), hints: false }],
+      endMs: 600_000,
+    });
+  }
+  const waitsForPromotion: NonNullable<Act['when']> = ({ status }) => status.phase === 'WaitingPromotion';
+  const never = () => false;
+  const beforeAnyTraffic = ({ routes }: Readonly<State>) => routes?.canary === 0;
+
+  it('for more traffic', () => {
+    // The first step is open: without traffic there would be nothing to judge.
+    const { lines, world } = spoilt('confirm-traffic-increase', {}, beforeAnyTraffic, (_, since) =>
+      events(since).some((event) => event.includes('waiting for traffic increase approval')),
+    );
+    expect(weights(lines)).toEqual([10, 0]);
+    expect(events(lines).slice(-2)).toEqual([
+      'W Rolling back shop.prod failed checks threshold reached 2',
+      'W Canary failed! Scaling down shop.prod',
+    ]);
+    expect(world).toMatchObject({ primaryRevision: 'v1:1', targetReplicas: 0, status: { phase: 'Failed' } });
+  });
+
+  it.each<{
+    when: string;
+    strategy: AnalysisSettings['strategy'];
+    isOpen: (world: Readonly<State>) => boolean;
+    moved: readonly number[];
+  }>([
+    { when: 'in A/B testing', strategy: 'ab-testing', isOpen: never, moved: [100, 0] },
+    // Until the switch the canary is tested beside the traffic.
+    { when: 'in blue/green before the switch', strategy: 'blue-green', isOpen: never, moved: [] },
+    { when: 'in blue/green after it', strategy: 'blue-green', isOpen: beforeAnyTraffic, moved: [100, 0] },
+  ])('for the promotion, $when', ({ strategy, isOpen, moved }) => {
+    const { lines, world } = spoilt('confirm-promotion', { strategy, iterations: 2 }, isOpen, waitsForPromotion);
+    expect(statuses(lines)).toContain('WaitingPromotion 0 0 iteration 1');
+    expect(weights(lines)).toEqual(moved);
+    expect(events(lines).at(-1)).toBe('W Canary failed! Scaling down shop.prod');
+    expect(world).toMatchObject({ primaryRevision: 'v1:1', targetReplicas: 0, status: { phase: 'Failed' } });
+  });
+});
+
 describe('rollback hooks', () => {
   const panic = (when: (now: number) => boolean, script: Partial<Script> = {}) =>
     timeline({
@@ -258,13 +315,72 @@ describe('rollback hooks', () => {
     expect(world.primaryRevision).toBe('v1:1');
   });
 
-  it('Q38: tells of the threshold as well when it was reached', () => {
-    let checks = 0;
-    const { lines } = timeline({
-      settings: settings({ threshold: 1, hooks: [hook('load', 'rollout')] }),
-      hook: () => (++checks > 0 ? 'no' : undefined),
+  describe('Q38: the threshold is told as well when it was reached, whatever the rollback is for', () => {
+    /** Both checks have failed, and a worker was lost before anybody acted on it. */
+    const reached = (script: Partial<Script>) =>
+      playCanary({
+        revision: 'v1:2',
+        start: {
+          ...settled,
+          status: {
+            ...settled.status,
+            phase: 'Progressing',
+            canaryWeight: 20,
+            failedChecks: 2,
+            lastAppliedSpec: 'v1:2',
+          },
+          weights: { primary: 80, canary: 20 },
+          targetReplicas: 1,
+        },
+        acts: [],
+        ...script,
+      });
+    const threshold = 'W Rolling back shop.prod failed checks threshold reached 2';
+
+    it('a hook', () => {
+      const { lines, outcomes } = reached({
+        settings: settings({ hooks: [hook('panic', 'rollback')] }),
+        hook: () => undefined,
+      });
+      expect(events(lines)).toEqual([
+        'W Rollback check panic passed',
+        'W Rolling back shop.prod manual webhook invoked',
+        threshold,
+        'W Canary failed! Scaling down shop.prod',
+      ]);
+      expect(alerts(lines)).toEqual([
+        'warn Rolling back manual webhook invoked',
+        'error Failed checks threshold reached 2',
+      ]);
+      expect(outcomes.at(-1)?.reason).toBe('rollback requested by webhook panic');
     });
-    expect(events(lines)).toContain('W Rolling back shop.prod failed checks threshold reached 1');
+
+    it('the deadline', () => {
+      const late: Act = {
+        atMs: 0,
+        do: (world) => Object.assign(world, { targetReadyAt: Infinity, targetSince: -600_000 }),
+      };
+      const { lines } = reached({ acts: [late] });
+      const why =
+        'canary deployment shop.prod not ready: waiting for rollout to finish: 0 of 1 (readyThreshold 100%) updated ' +
+        'replicas are available';
+      expect(events(lines)).toEqual([
+        `W ${why}`,
+        `W Rolling back shop.prod progress deadline exceeded ${why}`,
+        threshold,
+        'W Canary failed! Scaling down shop.prod',
+      ]);
+      expect(alerts(lines)).toEqual([
+        `error Progress deadline exceeded ${why}`,
+        'error Failed checks threshold reached 2',
+      ]);
+    });
+
+    it('the threshold itself, once', () => {
+      const { lines } = reached({});
+      expect(events(lines)).toEqual([threshold, 'W Canary failed! Scaling down shop.prod']);
+      expect(alerts(lines)).toEqual(['error Failed checks threshold reached 2']);
+    });
   });
 });
 

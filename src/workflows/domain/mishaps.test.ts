@@ -584,6 +584,40 @@ describe('what cannot be told', () => {
   });
 });
 
+describe('BC-06: an API server that drops what a release remembers', () => {
+  it('starts nothing at rest, however often somebody looks', () => {
+    const target = {
+      ...{ revision: 'v1:2', replicas: 0, available: 0, readiness: { ready: true } as const },
+      configs: { 'secret/api-key': '3930f0692c2295eb' },
+    };
+    const pruned = observed({ phase: 'Succeeded', lastPromotedSpec: 'v1:2' }, { target });
+    let found = lookedAt(pruned);
+    for (let tick = 1; tick <= 10; tick += 1) {
+      expect(decide(found, tick)).toEqual({ type: 'rest' });
+      const hint = { source: 'watch', eventId: `${tick}` };
+      found = evolve(found, { type: 'hinted', hint, now: tick });
+      expect(decide(found, tick).type).toBe('look');
+      found = evolve(found, { type: 'looked', observation: pruned, answered: tick, now: tick });
+    }
+  });
+
+  it('in a release, is told for as long as it is so, and nothing begins twice', () => {
+    const message =
+      'failed after retries: canary shop.prod: the API server dropped status.trackedConfigs; update the ' +
+      'CustomResourceDefinition canaries.flagger.app';
+    const dropped = { do: 'write-status', reason: 'InvalidSpec', message } as const;
+    const ticks = Array.from({ length: 10 }, (_, tick): Act => {
+      return { atMs: tick * 10_000, do: (state) => void (state.breakStep = dropped), hints: false };
+    });
+    const { lines, world } = timeline(ticks);
+    const told = (text: string) => events(lines).filter((event) => event.startsWith(text)).length;
+    expect(told(`W ${message}`)).toBeGreaterThanOrEqual(10);
+    expect([told('New revision detected!'), told('Copying'), told('Promotion completed!')]).toEqual([1, 1, 1]);
+    expect(world.stalled).toBeUndefined();
+    expect(world.status).toMatchObject({ phase: 'Succeeded', lastPromotedSpec: 'v1:2' });
+  });
+});
+
 it('Q46, Q52: what is told once for a spec is told once by all runs together', () => {
   const target = { revision: 'v1:2', replicas: 2, available: 2, readiness: { ready: true } } as const;
   const atRest = { phase: 'Initialized', lastAppliedSpec: 'v1:2', lastPromotedSpec: 'v1:2' } as const;

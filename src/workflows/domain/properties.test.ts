@@ -370,7 +370,8 @@ describe('whatever happens to a release', () => {
         if (action.type !== 'carry-out' || action.then !== 'shifted' || release.weights.canary > 0) continue;
         const steps = action.plan.steps;
         const [gives] = steps.filter((step) => step.do === 'set-weights' && step.weights.canary > 0);
-        if (gives) expect(steps).toContainEqual({ do: 'ensure-autoscaler', mode: 'update', floor: 1 });
+        const floor = release.observation?.primary?.replicas;
+        if (gives) expect(steps).toContainEqual({ do: 'ensure-autoscaler', mode: 'update', floor });
       }
     });
   });

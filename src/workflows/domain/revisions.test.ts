@@ -108,6 +108,27 @@ describe('a newer revision in mid-release', () => {
   });
 });
 
+describe('Q29: a canary that fails by its deadline while it is promoted', () => {
+  const stuck = when(at('Promoting', 30), (state) => {
+    state.targetReadyAt = Infinity;
+    state.targetSince = -600_000;
+  });
+
+  it.each([
+    { then: 'is promoted all the same, and going back afterwards is a release', is: 'Succeeded' },
+    { then: 'is promoted all the same, and going back at once waits its turn', is: 'Finalising' },
+  ])('$then', ({ is }) => {
+    const { lines, world } = timeline({
+      acts: [release('v1:2', 1_000), stuck, when(({ status }) => status.phase === is, set('v1:1'))],
+    });
+    expect(events(lines)).toContainEqual(expect.stringContaining('W canary deployment shop.prod not ready'));
+    expect(statuses(lines).filter((status) => status.startsWith('Failed'))).toEqual([]);
+    expect(events(lines).filter((event) => event.startsWith('Copying'))).toHaveLength(2);
+    expect(world).toMatchObject({ targetRevision: 'v1:1', primaryRevision: 'v1:1' });
+    expect(world.status).toMatchObject({ phase: 'Succeeded', lastAppliedSpec: 'v1:1', lastPromotedSpec: 'v1:1' });
+  });
+});
+
 describe('a target that goes back to the promoted revision', () => {
   const reverted = 'Target reverted to the promoted revision, analysis cancelled for shop.prod';
 
@@ -156,6 +177,60 @@ describe('a primary that is not ready', () => {
     expect(weights(lines)).toEqual([10, 20, 30, 0]);
     expect(world.status).toMatchObject({ phase: 'Succeeded', lastPromotedSpec: 'v1:2' });
   });
+
+  it('Q5: after a failure, the revision that came while it was unready for a moment is not lost', () => {
+    const { lines, world } = timeline({
+      acts: [
+        release('v1:2-err50', 1_000),
+        { atMs: 99_000, do: (state) => void (state.primaryAvailable = false), hints: false },
+        release('v1:3', 100_000),
+        { atMs: 130_000, do: (state) => void (state.primaryAvailable = true) },
+      ],
+    });
+    expect(statuses(lines, 90_000)).toEqual([
+      'Progressing 0 0',
+      'Progressing 10 0',
+      'Progressing 20 0',
+      'Progressing 30 0',
+      'Promoting 30 0',
+      'Finalising 0 0',
+      'Succeeded 0 0',
+    ]);
+    expect(statuses(lines).filter((status) => status.startsWith('Failed'))).toEqual(['Failed 0 0']);
+    expect(events(lines, 99_000)[0]).toContain('W shop-primary.prod not ready');
+    expect(lines.find((line) => line.kind === 'phase' && line.at >= 99_000)?.at).toBeGreaterThanOrEqual(130_000);
+    expect(world.status.lastPromotedSpec).toBe('v1:3');
+  });
+
+  it.each(['Initialized', 'Succeeded'] as const)(
+    'Q6: beyond its deadline, in %s: nothing is rolled back, no traffic moves, and the revision stays pending',
+    (phase) => {
+      const { lines, world, decisions } = timeline({
+        start: { ...settled, status: { ...settled.status, phase } },
+        acts: [
+          {
+            atMs: 500,
+            do: (state) => Object.assign(state, { primaryReadyAt: Infinity, primarySince: -600_000 }),
+            hints: false,
+          },
+          release('v1:2', 1_000),
+          { atMs: 100_000, do: (state) => void (state.primaryReadyAt = 0) },
+        ],
+      });
+      const beyondHope = decisions.some(({ release: { observation } }) => {
+        const { readiness } = observation?.primary ?? {};
+        return readiness?.ready === false && !readiness.retriable;
+      });
+      expect(beyondHope).toBe(true);
+      expect(events(lines)[0]).toContain('W shop-primary.prod not ready');
+      expect(events(lines).filter((event) => /roll|fail/i.test(event) && !event.includes('rollout'))).toEqual([]);
+      expect(lines.find((line) => line.kind === 'weights' || line.kind === 'phase')?.at).toBeGreaterThanOrEqual(
+        100_000,
+      );
+      expect(weights(lines)).toEqual([10, 20, 30, 0]);
+      expect(world.status).toMatchObject({ phase: 'Succeeded', lastPromotedSpec: 'v1:2' });
+    },
+  );
 
   it('in mid-release, holds the weight; a rollback waits until there are pods to take the traffic', () => {
     const { lines, world } = timeline({

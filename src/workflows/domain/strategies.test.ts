@@ -184,6 +184,32 @@ describe('blue/green', () => {
     expect(second - restored).toBeGreaterThanOrEqual(10_000);
   });
 
+  it('Q42: an iteration whose copies could not be switched on does not count, and the tick ends there', () => {
+    const breaks: Act = {
+      atMs: 0,
+      do: (state) => void (state.breakStep = { do: 'set-weights', reason: 'Unavailable', message: 'no route' }),
+      hints: false,
+    };
+    const { lines } = timeline({ ...bg, mirror: true }, { acts: [breaks, release('v1:2', 1_000)] });
+    const failedAt = lines.findIndex((line) => line.kind === 'event' && line.message === 'no route');
+    const mirroredAt = lines.findIndex((line) => line.kind === 'weights' && line.mirrored);
+    const counted = lines.flatMap((line, index) =>
+      line.kind === 'phase' && line.status.iterations > 0 ? [index] : [],
+    );
+    expect(failedAt).toBeGreaterThan(0);
+    expect(mirroredAt).toBeGreaterThan(failedAt);
+    expect(counted[0]).toBeGreaterThan(mirroredAt);
+    expect(told(lines).slice(1, 6)).toEqual([
+      'W no route',
+      starting,
+      iteration('1/2'),
+      iteration('2/2'),
+      expect.anything(),
+    ]);
+    expect(traffic(lines)).toEqual(['100/0 m', '0/100', '100/0']);
+    expect(lines.filter((line) => line.kind === 'action' && line.action === 'analyse')).toHaveLength(3);
+  });
+
   it('an iteration is judged over a whole interval, also when it was paused and resumed in it', () => {
     const { lines } = timeline(bg, {
       acts: [
@@ -309,6 +335,42 @@ describe('blue/green with the kubernetes provider', () => {
     );
     expect(world.status).toMatchObject({ phase: 'Failed', canaryWeight: 0 });
     expect(world.weights).toEqual({ primary: 100, canary: 0 });
+  });
+});
+
+describe('traffic that returns in steps', () => {
+  const inSteps = { stepWeightPromotion: 40 };
+
+  it('after blue/green: the canary has all of it, and gives it back bit by bit', () => {
+    const { lines } = timeline({ ...inSteps, strategy: 'blue-green', iterations: 1 });
+    expect(traffic(lines)).toEqual(['0/100', '40/60', '80/20', '100/0']);
+    expect(told(lines).slice(-4)).toEqual([
+      'Advance shop.prod primary weight 40',
+      'Advance shop.prod primary weight 80',
+      'Advance shop.prod primary weight 100',
+      completed,
+    ]);
+    expect(statuses(lines).slice(-5)).toEqual([
+      'Promoting 0 0 iteration 2',
+      'Promoting 60 0 iteration 2',
+      'Promoting 20 0 iteration 2',
+      'Finalising 0 0',
+      'Succeeded 0 0',
+    ]);
+  });
+
+  it('after an analysis that began with copies of requests: none are copied any more', () => {
+    const { lines } = timeline({ ...inSteps, mirror: true, stepWeight: 60, maxWeight: 60 });
+    expect(traffic(lines)).toEqual(['100/0 m', '40/60', '80/20', '100/0']);
+  });
+
+  it('with session affinity: users keep their cookie until all of it is back', () => {
+    const played = timeline({ ...inSteps, stepWeight: 60, maxWeight: 60, sessionAffinity: { cookieName: 'sid' } });
+    expect(traffic(played.lines)).toEqual(['40/60', '80/20', '100/0']);
+    const [given, stepped, returned] = cookiesGiven(played);
+    expect(given?.canary).toMatch(/^sid=[a-zA-Z]{10}$/);
+    expect(stepped).toEqual({ canary: given?.canary });
+    expect(returned).toEqual({ previous: given?.canary });
   });
 });
 

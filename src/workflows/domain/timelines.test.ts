@@ -64,6 +64,22 @@ describe('initialization', () => {
     expect(events(lines)).not.toContain(begun);
   });
 
+  it.each([
+    { primary: 'v1:0', hash: '', then: 'Succeeded' },
+    { primary: 'v1:1', hash: 'v1:1', then: 'Initialized' },
+  ])(
+    'Q51: a primary that was there before and runs $primary while the target is v1:1 ends $then',
+    ({ primary, hash, then }) => {
+      const { lines, world } = playCanary({ start: { primaryRevision: primary, primaryOurs: false }, acts: [] });
+      const initialized = lines.find((line) => line.kind === 'phase' && line.phase === 'Initialized');
+      expect(initialized).toMatchObject({ status: { lastAppliedSpec: hash, lastPromotedSpec: hash } });
+      // Nobody gave it another template before it was judged.
+      expect(weights(lines)).toEqual(then === 'Succeeded' ? [0, 10, 20, 30, 0] : [0]);
+      expect(world).toMatchObject({ primaryRevision: 'v1:1', targetReplicas: 0 });
+      expect(world.status).toMatchObject({ phase: then, lastAppliedSpec: 'v1:1', lastPromotedSpec: 'v1:1' });
+    },
+  );
+
   it('goes on where a lost worker left it', () => {
     const lost: Act = { atMs: 500, do: () => undefined, forget: true };
     const { world } = playCanary({ acts: [lost] });
@@ -363,6 +379,15 @@ describe('analysis that is skipped (9.6)', () => {
     expect(phases).toEqual(['Failed']);
   });
 
+  it('Q11: a primary that breaks on what it was promoted to is no success, and the canary gets the traffic', () => {
+    const { lines, world, outcomes } = timeline({ settings: skipping, acts: [release('v1:2-badprimary', 1_000)] });
+    expect(statuses(lines)).toEqual(['Progressing 0 0', 'Promoting 0 0', 'Failed 100 0']);
+    expect(events(lines)).toContainEqual(expect.stringContaining('Promotion of shop.prod failed, primary not ready'));
+    expect(events(lines)).not.toContainEqual(expect.stringContaining('Promotion completed'));
+    expect(world).toMatchObject({ targetReplicas: 1, routes: { primary: 0, canary: 100 } });
+    expect(outcomes.at(-1)?.outcome).toBe('promotion failed');
+  });
+
   it('BC-09: mends a primary that is broken', () => {
     const { world } = playCanary({
       settings: skipping,
@@ -382,6 +407,44 @@ describe('analysis that is skipped (9.6)', () => {
     const { lines, world } = timeline({ acts: [release('v1:2-err50', 1_000), skip] });
     expect(weights(lines)).toEqual([10, 0]);
     expect(world.status).toMatchObject({ phase: 'Succeeded', lastPromotedSpec: 'v1:2-err50', failedChecks: 1 });
+  });
+
+  describe('BC-07: switched on when the last check that may fail has failed, and nobody has acted on it yet', () => {
+    const reached = (more: Partial<Script> = {}) =>
+      playCanary({
+        settings: settings({ threshold: 2 }, { skipAnalysis: true }),
+        revision: 'v1:2-err50',
+        start: {
+          ...settled,
+          status: {
+            ...settled.status,
+            phase: 'Progressing',
+            canaryWeight: 10,
+            failedChecks: 2,
+            lastAppliedSpec: 'v1:2-err50',
+          },
+          weights: { primary: 90, canary: 10 },
+          targetReplicas: 1,
+        },
+        acts: [],
+        ...more,
+      });
+
+    it('it promotes', () => {
+      const { lines, world } = reached();
+      expect(events(lines)).toEqual([copying, 'Promotion completed! Canary analysis was skipped for shop.prod']);
+      expect(world).toMatchObject({ primaryRevision: 'v1:2-err50', routes: { primary: 100, canary: 0 } });
+      expect(world.status).toMatchObject({ phase: 'Succeeded', lastPromotedSpec: 'v1:2-err50' });
+    });
+
+    it('but not before its pods are ready', () => {
+      const down: Act = { atMs: 0, do: (world) => void (world.targetDown = true) };
+      const up: Act = { atMs: 100_000, do: (world) => void (world.targetDown = false) };
+      const { lines, world } = reached({ acts: [down, up] });
+      expect(lines.find((line) => line.kind === 'event' && line.message === copying)?.at).toBe(100_000);
+      expect(world.status.phase).toBe('Succeeded');
+      expect(reached({ acts: [down] }).world.primaryRevision).toBe('v1:1');
+    });
   });
 
   it('switched on in mid-release, the data plane gets its time before the canary goes', () => {
