@@ -3,6 +3,7 @@ import { failure, failureType, messageOf } from '../errors.ts';
 import { canaryField, type Log } from '../log.ts';
 import { parseCanary, type Canary } from '../schemas/canary.ts';
 import { validate } from '../schemas/validate.ts';
+import { unheeded } from '../schemas/warnings.ts';
 import type { Phase, Traffic } from '../workflows/domain/observation.ts';
 import { planTimeoutMs, type EventRecord, type Plan, type PlanFailure, type Step } from '../workflows/domain/plan.ts';
 import { during, retryOnConflict } from './attempts.ts';
@@ -39,7 +40,7 @@ export function createCarryOut(
     let done = 0;
     try {
       const object = await read(ref);
-      if (plan.verb === 'initialize' || plan.verb === 'scaleUp') await remark(object, unheeded(object));
+      if (plan.verb === 'initialize' || plan.verb === 'scaleUp') await remark(object, ignored(object));
       const rival = rivalRemark(object, begunAt);
       if (rival !== undefined) await remark(object, [rival]);
       for (const step of plan.steps) {
@@ -169,12 +170,12 @@ export function createCarryOut(
     }
   }
 
-  /** Values that the CRD lets through and nobody can read: something else is in force. */
-  function unheeded(object: KubernetesObject): readonly string[] {
+  /** What the Canary asks for and is not in force, such as a value that the CRD lets through and nobody can read. */
+  function ignored(object: KubernetesObject): readonly string[] {
     const result = parseCanary(object);
     if ('problem' in result) return [];
     return validate(result.canary, { ...settings, providers }).flatMap(({ id, message }) =>
-      id === 'duration-unreadable' ? [message] : [],
+      unheeded.has(id) ? [message] : [],
     );
   }
 }

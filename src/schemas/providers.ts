@@ -9,8 +9,11 @@ export interface Capabilities {
   readonly match: boolean;
   /** Sends copies of requests to the canary, in a canary release or in blue/green alone. */
   readonly mirror: boolean | 'blue-green';
-  /** Keeps users on one side by cookies, whatever else is asked for or where requests are not told apart. */
-  readonly sessionAffinity: boolean | 'without-match';
+  /**
+   * Keeps users on one side by cookies, whatever else is asked for or where requests are not told apart; with both asked for
+   * the Canary is refused, or goes without cookies as in Flagger.
+   */
+  readonly sessionAffinity: boolean | 'without-match' | 'ignored-with-match';
   /** What is left of it for a Canary with `appProtocol: tcp`, where that makes a difference. */
   readonly overTcp?: Omit<Capabilities, 'overTcp'>;
 }
@@ -50,6 +53,19 @@ export function capabilitiesOf(
   const can = providers.get(routerOf(canary, meshProvider));
   const isTcp = canary.spec.service?.appProtocol?.toLowerCase() === 'tcp';
   return isTcp && can?.overTcp ? can.overTcp : can;
+}
+
+/** Whether users are kept on one side by cookies. What the provider leaves out beside `match` is not in force. */
+export function keepsUsers(canary: Canary, settings: ProviderSettings): boolean {
+  const { match = [], sessionAffinity } = analysisOf(canary);
+  if (sessionAffinity === undefined) return false;
+  return match.length === 0 || capabilitiesOf(canary, settings)?.sessionAffinity === true;
+}
+
+/** Whether copies of requests go to the canary. Where requests are told apart there are none, whoever the provider is. */
+export function mirrors(canary: Canary): boolean {
+  const { match = [], mirror = false } = analysisOf(canary);
+  return mirror && match.length === 0;
 }
 
 /** Whether the provider can divide traffic. Without that a revision is tested beside the traffic, and promoted. */

@@ -49,7 +49,7 @@ export function unsupported(canary: Canary, settings: ProviderSettings): Finding
   }
   if (sessionAffinity && match.length > 0 && can.sessionAffinity === 'without-match') {
     const field = 'spec.analysis.sessionAffinity';
-    const message = `${field}: ${who} cannot keep users on one side in an A/B test; remove it, or spec.analysis.match`;
+    const message = `${field}: ${who} cannot keep users on one side in an A/B test, nor can any other; remove it, or spec.analysis.match`;
     found.push({ id: 'unsupported-session-affinity', level: 'error', field, message });
   }
   if (sessionAffinity && !can.sessionAffinity) {

@@ -92,6 +92,6 @@ function routeOf(canary: Canary): Place {
 }
 
 export const istio: RouterKind = {
-  can: { weights: true, match: true, mirror: true, sessionAffinity: true, overTcp: weightsAlone },
+  can: { weights: true, match: true, mirror: true, sessionAffinity: 'ignored-with-match', overTcp: weightsAlone },
   create: createIstio,
 };
