@@ -52,7 +52,7 @@ function createGatewayApi(version: Version): CreateRouter {
         objects.move(canary, place(canary), { rules: rulesOf(canary, traffic, version) }, (live) => {
           if (version.isFull && asksForMore(canary, live, traffic)) assertReady(canary, live);
         }),
-      revert: (canary) => objects.revert(canary, place(canary)),
+      revert: (canary) => objects.revert(canary, [place(canary)]),
     };
   };
 }
