@@ -82,7 +82,7 @@ function* notesOnWeights(canary: Canary): Generator<Note> {
 
 function* notesOnStrategy(canary: Canary, settings: ProviderSettings): Generator<Note> {
   const { match = [], iterations = 0, mirror, sessionAffinity } = analysisOf(canary);
-  const router = routerOf(canary, settings.meshProvider);
+  const router = routerOf(canary, settings);
   const can = capabilitiesOf(canary, settings);
   const { hosts = [], gateways = [], delegation } = canary.spec.service ?? {};
   if (match.length > 0 && iterations <= 0) {

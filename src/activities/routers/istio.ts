@@ -3,6 +3,7 @@ import type { Canary } from '../../schemas/canary.ts';
 import { serviceNames } from '../../schemas/defaults.ts';
 import { weightsAlone } from '../../schemas/providers.ts';
 import type { Traffic } from '../../workflows/domain/observation.ts';
+import type { Api } from '../api.ts';
 import { during } from '../attempts.ts';
 import type { Deps } from '../deps.ts';
 import { difference } from './compare.ts';
@@ -96,7 +97,17 @@ function routeOf(canary: Canary): Place {
   return { resource: resources.virtualServices, name: serviceNames(canary).apex };
 }
 
+const verbs = ['get', 'create', 'update'] as const;
+const api: Api = {
+  ...{ name: 'istio', product: 'Istio', cluster: 'mesh' },
+  uses: [
+    { resource: resources.virtualServices, verbs, watched: 'route' },
+    { resource: resources.destinationRules, verbs, watched: 'route' },
+  ],
+};
+
 export const istio: RouterKind = {
+  api,
   can: { weights: true, match: true, mirror: true, sessionAffinity: 'ignored-with-match', overTcp: weightsAlone },
   create: createIstio,
 };
