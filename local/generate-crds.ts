@@ -1,9 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import { apis } from '../src/apis.ts';
 import { crds } from '../src/schemas/crds.ts';
+import { chartApis } from './chart-apis.ts';
 import { writeOrCheck, type Files } from './generated.ts';
 
-/** Writes the CRDs to `deploy/crds`, and for Helm into the chart: `npm run crds`. */
+/** Writes the CRDs to `deploy/crds`, and for Helm into the chart, with what it grants for the APIs of others: `npm run crds`. */
 
 /** The files, by name, as the schemas want them. */
 export const crdFiles: Files = new Map(crds.map((crd) => [`${crd.metadata.name}.yaml`, toYaml(crd)]));
@@ -11,11 +13,11 @@ export const crdFiles: Files = new Map(crds.map((crd) => [`${crd.metadata.name}.
 /** The same by all the paths that they are at. */
 export function crdPaths(): Files {
   const folders = ['../deploy/crds/', '../deploy/charts/serin/crds/'];
-  return new Map(
-    folders.flatMap((folder) =>
-      [...crdFiles].map(([name, text]) => [fileURLToPath(new URL(folder + name, import.meta.url)), text] as const),
-    ),
-  );
+  const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+  return new Map([
+    ...folders.flatMap((folder) => [...crdFiles].map(([name, text]) => [path(folder + name), text] as const)),
+    [path('../deploy/charts/serin/files/apis.yaml'), chartApis(apis)],
+  ]);
 }
 
 function toYaml(crd: object): string {

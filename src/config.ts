@@ -2,15 +2,8 @@ import type { Entry } from './config/kinds.ts';
 import type { ProcessSettings } from './config/settings.ts';
 import { flagOf, ignoredFlags, settingsTable } from './config/table.ts';
 
-export {
-  apiNames,
-  fieldManager,
-  type ApiName,
-  type ProcessSettings,
-  type Reader,
-  type Settings,
-} from './config/settings.ts';
-export { flagOf, ignoredFlags, settingsTable } from './config/table.ts';
+export { fieldManager, type ProcessSettings, type Reader, type Settings } from './config/settings.ts';
+export { apiNames, flagOf, ignoredFlags, settingsTable } from './config/table.ts';
 
 /** Where a value comes from: a variable by its name, a flag with its dash, or nowhere. */
 export type Origin = { readonly variable: string } | { readonly flag: string } | 'default';

@@ -1,5 +1,6 @@
 import type { BlockList } from 'node:net';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { apis } from './apis.ts';
 import { connectClusters } from './clients/clusters.ts';
 import { readSettings, type ProcessSettings } from './config.ts';
 import { messageOf } from './errors.ts';
@@ -85,7 +86,7 @@ export async function startStarter(
     namespace: config.namespace,
     fieldManager,
     configTracking: config.configTracking,
-    apis: config.apis,
+    apis: apis.filter(({ name }) => config.apis.includes(name)),
     hint: (canary, hint, trace) => queue.push(canary, hint, trace),
     // Without receivers no registry is known that could be asked.
     ...(receivers.length > 0 ? { imagesChanged: () => polls.wake() } : {}),

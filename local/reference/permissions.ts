@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { apis } from '../../src/apis.ts';
+import { apiNames } from '../../src/config.ts';
 import { chart, objectsOf, renderChart, type Rendering } from '../chart.ts';
 import { code, heading, markdownTable } from './page.ts';
 
@@ -42,13 +44,18 @@ export function grants(rendering: Rendering): Readonly<Record<'worker' | 'starte
 
 /** What asks for a grant beyond what every installation has, by the values that leave it out. */
 const options: readonly (readonly [text: string, set: Readonly<Record<string, unknown>>])[] = [
-  ['`providers`: istio', { providers: ['gatewayapi', 'knative', 'keda'] }],
-  ['`providers`: gatewayapi', { providers: ['istio', 'knative', 'keda'] }],
-  ['`providers`: knative', { providers: ['istio', 'gatewayapi', 'keda'] }],
-  ['`providers`: keda', { providers: ['istio', 'gatewayapi', 'knative'] }],
+  ...apiNames.map((api) => [`\`providers\`: ${api}`, { providers: apiNames.filter((name) => name !== api) }] as const),
   ['`configTracking.enabled`', { 'configTracking.enabled': false }],
   ['`gitops.enabled`', { 'gitops.enabled': false }],
   ['`images.enabled`', { 'images.enabled': false }],
+];
+
+const meshGroups = [
+  ...new Set(
+    apis
+      .filter(({ cluster }) => cluster === 'mesh')
+      .flatMap(({ uses }) => uses.map(({ resource }) => resource.apiVersion.split('/')[0]!)),
+  ),
 ];
 
 /** The values that a grant goes away with; the part of its verbs, where not all go. */
@@ -92,6 +99,6 @@ The only process that writes.
 ${section('worker')}
 
 In the cluster of a mesh's control plane, if that is another one, the user of the kubeconfig needs what stands in both tables for
-\`networking.istio.io\` and \`gateway.networking.k8s.io\`, and nothing else.
+${meshGroups.map(code).join(' and ')}, and nothing else.
 `;
 }

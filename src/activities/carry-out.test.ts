@@ -242,6 +242,33 @@ describe('carrying out a plan', () => {
     },
   );
 
+  it.each([
+    ['sessionAffinity', { sessionAffinity: { cookieName: 'sid' } }, 'istio'],
+    ['mirror', { mirror: true }, 'istio'],
+    ['mirror', { mirror: true }, 'gatewayapi:v1'],
+  ])('tells once that %s is ignored beside match', async (field, fields, provider) => {
+    const match = [{ headers: { cookie: { exact: 'insider' } } }];
+    const analysis = { interval: '10s', threshold: 3, iterations: 2, match, ...fields };
+    const kubernetes = memoryKubernetes(shopCanary({ provider, analysis }), shopDeployment());
+    const perform = carryOut(kubernetes);
+    for (const key of ['run-1/7', 'run-1/8']) await perform(plan('scaleUp', { do: 'ensure-services' }), key);
+    expect(await events(kubernetes)).toEqual([
+      expect.stringMatching(`^Warning spec.analysis.${field}: is ignored beside spec.analysis.match, .* x1$`),
+    ]);
+  });
+
+  it('tells once of a cookie that the provider does not have', async () => {
+    const sessionAffinity = { cookieName: 'sid', primaryCookieName: 'pid' };
+    const analysis = { interval: '10s', threshold: 3, stepWeight: 10, sessionAffinity };
+    const canary = shopCanary({ provider: 'gatewayapi:v1beta1', analysis });
+    const kubernetes = memoryKubernetes(canary, shopDeployment());
+    await carryOut(kubernetes)(plan('initialize', { do: 'ensure-services' }));
+    expect(await events(kubernetes)).toEqual([
+      'Warning spec.analysis.sessionAffinity.primaryCookieName: is ignored by the provider gatewayapi:v1beta1; use ' +
+        'gatewayapi:v1 x1',
+    ]);
+  });
+
   it('gives things back in order, and the Canary its leave', async () => {
     const kubernetes = world();
     const perform = carryOut(kubernetes);

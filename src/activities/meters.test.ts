@@ -60,7 +60,7 @@ describe('TestController_MetricsStateTransition', () => {
 });
 
 describe('TestController_AnalysisMetricsRecording', () => {
-  it('keeps the last value of each check, for as long as there is a Canary (Q43)', async () => {
+  it('keeps the last value of each check, and every series, for as long as there is a Canary (Q43)', async () => {
     const { meters, lines } = setUp();
     meters.analysed(shopCanary(), 0.2, [
       { name: 'request-success-rate', value: 98 },
@@ -73,8 +73,14 @@ describe('TestController_AnalysisMetricsRecording', () => {
     expect(await lines('flagger_canary_duration_seconds')).toContain(
       'flagger_canary_duration_seconds_bucket{le="0.25",name="shop",namespace="prod"} 1',
     );
+    meters.analysed(shopCanary({ targetRef: { kind: 'Deployment', name: 'other' } }, {}, { name: 'other' }), 0.2, []);
+    meters.analysed(shopCanary({ targetRef: { kind: 'Deployment', name: 'moved' } }), 0.2, []);
+    meters.entered(shopCanary(), 'Finalising', 'Succeeded');
     meters.gone({ namespace: 'prod', name: 'shop' });
-    expect(await lines('flagger_canary_metric_analysis')).toEqual([]);
+    for (const name of ['successes_total', 'failures_total', 'duration_seconds', 'metric_analysis']) {
+      const left = (await lines(`flagger_canary_${name}`)).map((line) => /name="(\w+)"/.exec(line)?.[1]);
+      expect([...new Set(left)]).toEqual(name === 'metric_analysis' ? [] : ['other']);
+    }
   });
 });
 

@@ -18,7 +18,10 @@ export interface ReleaseMeters {
   analysed(canary: Canary, seconds: number, readings: readonly Reading[]): void;
   /** Gates of a release were asked, or other hooks called: it is held, and not forgotten. */
   asked(canary: CanaryRef): void;
-  /** The Canary is gone, and the series of its last readings and checks go with it (Q43). */
+  /**
+   * The Canary is gone, and its series go with it (Q43): those that this worker has. No other one hears of it; there they
+   * stay until it restarts.
+   */
   gone(canary: CanaryRef): void;
 }
 
@@ -51,8 +54,12 @@ export function releaseMeters(registry: Registry): ReleaseMeters {
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers,
   });
+  /** Targets under whose names a Canary has series, by `<namespace>/<name>`; more than one where `targetRef` was changed. */
+  const targets = new Map<string, Set<string>>();
   /** A series that is there before the release is over lets `increase()` see the first one. */
   const announce = (canary: Canary) => {
+    const key = keyOf(canary.metadata);
+    targets.set(key, (targets.get(key) ?? new Set()).add(canary.spec.targetRef.name));
     const labels = { ...labelsOf(canary), deployment_strategy: strategyOf(canary) };
     successes.inc({ ...labels, analysis_status: isSkipped(canary) ? 'skipped' : 'completed' }, 0);
     failures.inc({ ...labels, analysis_status: 'completed' }, 0);
@@ -78,7 +85,7 @@ export function releaseMeters(registry: Registry): ReleaseMeters {
   });
   const asked = ({ namespace, name }: CanaryRef) => lastCheck.set({ name, namespace }, Date.now() / 1000);
   /** Metrics of each Canary that has series, by `<namespace>/<name>`. */
-  const read = new Map<string, { readonly target: string; readonly metrics: Set<string> }>();
+  const read = new Map<string, Set<string>>();
 
   return {
     entered(canary, from, to) {
@@ -100,20 +107,32 @@ export function releaseMeters(registry: Registry): ReleaseMeters {
       const labels = labelsOf(canary);
       duration.observe(labels, seconds);
       const key = keyOf(canary.metadata);
-      const known = read.get(key) ?? { target: labels.name, metrics: new Set() };
+      const known = read.get(key) ?? new Set();
       for (const reading of found) {
         readings.inc({ outcome: 'value' in reading ? 'value' : reading.failure });
         if (!('value' in reading)) continue;
         analysis.set({ ...labels, metric: reading.name }, reading.value);
-        known.metrics.add(reading.name);
+        known.add(reading.name);
       }
       read.set(key, known);
     },
     gone(canary) {
-      const { target: name, metrics } = read.get(keyOf(canary)) ?? { target: '', metrics: [] };
-      for (const metric of metrics) analysis.remove({ name, namespace: canary.namespace, metric });
-      read.delete(keyOf(canary));
-      lastCheck.remove({ name: canary.name, namespace: canary.namespace });
+      const { namespace } = canary;
+      const key = keyOf(canary);
+      for (const name of targets.get(key) ?? []) {
+        for (const metric of read.get(key) ?? []) analysis.remove({ name, namespace, metric });
+        duration.remove({ name, namespace });
+        for (const deployment_strategy of ['canary', 'blue-green', 'ab-testing'] satisfies Strategy[]) {
+          for (const analysis_status of ['completed', 'skipped']) {
+            const labels = { name, namespace, deployment_strategy, analysis_status };
+            successes.remove(labels);
+            failures.remove(labels);
+          }
+        }
+      }
+      targets.delete(key);
+      read.delete(key);
+      lastCheck.remove({ name: canary.name, namespace });
     },
   };
 }
@@ -176,6 +195,8 @@ export function workerMeters(registry: Registry): WorkerMeters {
     }),
   };
 }
+
+type Strategy = ReturnType<typeof strategyOf>;
 
 function labelsOf({ metadata, spec }: Canary): { name: string; namespace: string } {
   return { name: spec.targetRef.name, namespace: metadata.namespace };

@@ -1,4 +1,5 @@
 import type { KubernetesObject, OwnerReference } from '../clients/kubernetes.ts';
+import { fieldManager } from '../config/settings.ts';
 import type { Canary } from '../schemas/canary.ts';
 
 /** The owner reference of everything that goes away with its Canary. @see routers spec 1.5 */
@@ -16,6 +17,16 @@ export function controllerOf(object: KubernetesObject): OwnerReference | undefin
 export function isControlledBy(object: KubernetesObject, canary: Canary): boolean {
   const owner = controllerOf(object);
   return owner?.kind === 'Canary' && owner.name === canary.metadata.name;
+}
+
+/** Name under which Flagger writes. */
+export const flagger = 'flagger';
+
+/** Whether Serin or Flagger is among those who wrote an object, its status aside. */
+export function wasWrittenByEngine({ metadata }: KubernetesObject): boolean {
+  return (metadata.managedFields ?? []).some(
+    ({ manager, subresource }) => !subresource && (manager === fieldManager || manager === flagger),
+  );
 }
 
 /** Annotations that keep Flux from undoing what Serin writes. @see routers spec 1.6 */

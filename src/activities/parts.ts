@@ -5,7 +5,7 @@ import { targetKindOf } from '../schemas/targets.ts';
 import type { Autoscaler } from './autoscalers/autoscaler.ts';
 import { autoscalers } from './autoscalers/index.ts';
 import type { Deps } from './deps.ts';
-import { routers } from './routers/index.ts';
+import { providers, routers } from './routers/index.ts';
 import type { Router } from './routers/router.ts';
 import { createServices, type Services } from './services.ts';
 import type { Workload } from './workloads/workload.ts';
@@ -36,7 +36,7 @@ export function createParts(deps: Deps): Parts {
     workload: ({ spec }) => pick(made.workloads, targetKindOf(spec.targetRef), 'spec.targetRef.kind'),
     autoscaler: ({ spec: { autoscalerRef } }) =>
       autoscalerRef && pick(made.autoscalers, autoscalerRef.kind, 'spec.autoscalerRef.kind'),
-    router: (canary) => pick(made.routers, routerOf(canary, deps.settings.meshProvider), 'spec.provider'),
+    router: (canary) => pick(made.routers, routerOf(canary, { ...deps.settings, providers }), 'spec.provider'),
   };
 }
 

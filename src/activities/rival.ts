@@ -1,8 +1,6 @@
 import type { KubernetesObject } from '../clients/kubernetes.ts';
-import { fieldManager } from '../config.ts';
-
-/** Name under which Flagger writes. */
-const flagger = 'flagger';
+import { fieldManager } from '../config/settings.ts';
+import { flagger } from './ownership.ts';
 
 /** Milliseconds for which a write shows that its writer is at work: a release may have an interval of many minutes. */
 const recentMs = 3600_000;

@@ -4,6 +4,7 @@ import { parseCanary } from '../schemas/canary.ts';
 import { settingsOf, settingsOfUnreadable } from './settings.ts';
 
 const sources = { metricChecks: () => [], hasGlobalNotifier: false };
+const matched = [{ headers: { cookie: { exact: 'insider' } } }];
 const of = (spec: object, changes: object = {}) => settingsOf(shopCanary(spec), { ...worker, ...changes }, sources);
 
 describe('the settings of a Canary', () => {
@@ -49,6 +50,22 @@ describe('the settings of a Canary', () => {
   ])('tell %s', (_, analysis, expected) => {
     expect(of({ analysis: { interval: '1m', threshold: 1, ...analysis } }).analysis).toMatchObject(expected);
   });
+
+  it.each`
+    beside                      | provider           | match      | more                 | mirror   | cookies
+    ${'nothing'}                | ${'istio'}         | ${[]}      | ${{ iterations: 2 }} | ${true}  | ${{ cookieName: 'sid' }}
+    ${'match, with iterations'} | ${'istio'}         | ${matched} | ${{ iterations: 2 }} | ${false} | ${undefined}
+    ${'match, without them'}    | ${'istio'}         | ${matched} | ${{ stepWeight: 5 }} | ${false} | ${undefined}
+    ${'match, by a Gateway'}    | ${'gatewayapi:v1'} | ${matched} | ${{ iterations: 2 }} | ${false} | ${undefined}
+  `(
+    'leave out mirror and cookies that are not in force beside $beside',
+    ({ provider, match, more, mirror, cookies }) => {
+      const asked = { mirror: true, sessionAffinity: { cookieName: 'sid' }, match: match as object[] };
+      const analysis = { interval: '10s', threshold: 1, ...asked, ...(more as object) };
+      const found = of({ provider: provider as string, service: { port: 80 }, analysis }).analysis;
+      expect([found.mirror, found.sessionAffinity]).toEqual([mirror, cookies]);
+    },
+  );
 
   it('name hooks in list order, without a type for rollout', () => {
     const webhooks = [

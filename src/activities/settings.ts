@@ -16,7 +16,7 @@ import { observedProvider } from './metrics/observers.ts';
 import { providers } from './routers/index.ts';
 import type { SessionAffinity } from '../schemas/canary-analysis.ts';
 import { parseDuration } from '../schemas/duration.ts';
-import { effectiveStrategy, splitsTraffic } from '../schemas/providers.ts';
+import { effectiveStrategy, keepsUsers, mirrors, splitsTraffic } from '../schemas/providers.ts';
 import type { AnalysisSettings, Approval, MetricCheck, Settings } from '../workflows/domain/observation.ts';
 
 interface Sources {
@@ -106,8 +106,10 @@ function analysisSettings(canary: Canary, worker: WorkerSettings, metrics: reado
     stepWeights: stepWeight > 0 ? [] : (analysis.stepWeights ?? []),
     stepWeightPromotion: Math.max(0, analysis.stepWeightPromotion ?? 0),
     iterations: strategy.iterations,
-    mirror: analysis.mirror ?? false,
-    ...(sessionAffinity ? { sessionAffinity: cookieNames(sessionAffinity) } : {}),
+    mirror: mirrors(canary),
+    ...(sessionAffinity && keepsUsers(canary, { ...worker, providers })
+      ? { sessionAffinity: cookieNames(sessionAffinity) }
+      : {}),
     remarks: strategy.remarks,
     metrics,
     hooks: (analysis.webhooks ?? []).map((webhook) => ({

@@ -1,5 +1,5 @@
 import type { LogFormat, LogLevel } from '../log.ts';
-import { apiNames, type ApiName, type Reader } from './settings.ts';
+import type { Reader } from './settings.ts';
 
 /** A setting: where it is read from, what it may be, and what it means. */
 export interface Entry<T> {
@@ -96,14 +96,18 @@ export const url = (env: string | readonly string[], fallback: string, common: C
   expected: 'a URL with http:// or https://',
 });
 
-export const apiList = (env: string, common: Common<readonly ApiName[]>): Entry<readonly ApiName[]> => ({
-  ...{ ...common, env: [env], fallback: apiNames },
+/** @param known what may be named; all of them are meant where nothing is */
+export const someOf = (
+  env: string,
+  known: readonly string[],
+  common: Common<readonly string[]>,
+): Entry<readonly string[]> => ({
+  ...{ ...common, env: [env], fallback: known },
   parse(value) {
     const named = value === 'none' ? [] : value.split(',').map((item) => item.trim());
-    const isKnown = (name: string): name is ApiName => (apiNames as readonly string[]).includes(name);
-    return named.every(isKnown) ? named : undefined;
+    return named.every((name) => known.includes(name)) ? named : undefined;
   },
-  expected: `a list with commas of ${apiNames.join(', ')}, or none`,
+  expected: `a list with commas of ${known.join(', ')}, or none`,
 });
 
 export const label = (env: string, fallback: string, common: Common<string>): Entry<string> => ({

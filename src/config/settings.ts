@@ -27,7 +27,7 @@ export interface Settings {
   /** Only people whose signed tokens were verified may approve and promote. */
   readonly verifiedActors: boolean;
   /** APIs of other products that may be used: those of routers, and KEDA's. What is not among them is neither watched nor written. */
-  readonly apis: readonly ApiName[];
+  readonly apis: readonly string[];
   /** Namespace of Argo CD's Applications, which are told to look when they own a pushed image. */
   readonly argoNamespace: string;
   /** Where what happens in releases is kept, `file:///folder` or `s3://bucket/prefix`; '' for nowhere but in Temporal. */
@@ -36,10 +36,6 @@ export interface Settings {
 
 /** Name under which the worker writes, in `metadata.managedFields`; the starter's watches take such writes for our own. */
 export const fieldManager = 'serin';
-
-/** APIs of other products that Serin knows, as `SERIN_PROVIDERS` and the chart's `providers` name them. */
-export const apiNames = ['istio', 'gatewayapi', 'knative', 'keda'] as const;
-export type ApiName = (typeof apiNames)[number];
 
 /** What the entries need beside the settings of the engine. */
 export interface ProcessSettings extends Settings {

@@ -1,5 +1,5 @@
+import { apis } from '../apis.ts';
 import {
-  apiList,
   both,
   chosen,
   formats,
@@ -8,6 +8,7 @@ import {
   list,
   number,
   ports,
+  someOf,
   starter,
   text,
   url,
@@ -17,13 +18,16 @@ import {
 } from './kinds.ts';
 import { fieldManager, type ProcessSettings } from './settings.ts';
 
+/** APIs of other products that Serin knows, as `SERIN_PROVIDERS` and the chart's `providers` name them. */
+export const apiNames: readonly string[] = apis.map(({ name }) => name);
+
 /** Every setting, where it comes from, what it is when nobody says anything, and what it means. */
 export const settingsTable: { readonly [K in keyof ProcessSettings]: Entry<ProcessSettings[K]> } = {
   meshProvider: text('SERIN_MESH_PROVIDER', 'istio', {
     ...{ by: both, flagger: 'mesh-provider' },
     about: 'Provider of a Canary that names none.',
   }),
-  apis: apiList('SERIN_PROVIDERS', {
+  apis: someOf('SERIN_PROVIDERS', apiNames, {
     by: both,
     about:
       'APIs of other products that may be used. What is left out is not watched, needs no permission, and a Canary that needs it is refused.',

@@ -9,10 +9,21 @@ export interface Capabilities {
   readonly match: boolean;
   /** Sends copies of requests to the canary, in a canary release or in blue/green alone. */
   readonly mirror: boolean | 'blue-green';
-  /** Keeps users on one side by cookies, whatever else is asked for or where requests are not told apart. */
-  readonly sessionAffinity: boolean | 'without-match';
+  /**
+   * Keeps users on one side by cookies, whatever else is asked for or where requests are not told apart; with both asked for
+   * the Canary is refused, or goes without cookies as in Flagger.
+   */
+  readonly sessionAffinity: boolean | 'without-match' | 'ignored-with-match';
   /** What is left of it for a Canary with `appProtocol: tcp`, where that makes a difference. */
   readonly overTcp?: Omit<Capabilities, 'overTcp'>;
+}
+
+/** What a provider can do, and what it needs and is called. */
+export interface Provider extends Capabilities {
+  /** The API of another product that it writes to, by the name of `SERIN_PROVIDERS`; absent for Kubernetes' own. */
+  readonly api?: string;
+  /** Whatever begins with its name means it. */
+  readonly isPrefix?: true;
 }
 
 /** Which provider carries out what. */
@@ -20,7 +31,7 @@ export interface ProviderSettings {
   /** Provider of a Canary that names none. */
   readonly meshProvider: string;
   /** What there is, by the name of `spec.provider`; a router says of itself what it can do. */
-  readonly providers: ReadonlyMap<string, Capabilities>;
+  readonly providers: ReadonlyMap<string, Provider>;
   /** APIs of other products that may be used, by the names of `SERIN_PROVIDERS`; any, if not given. */
   readonly apis?: readonly string[];
 }
@@ -28,28 +39,39 @@ export interface ProviderSettings {
 /** Divides traffic, and nothing more. */
 export const weightsAlone: Capabilities = { weights: true, match: false, mirror: false, sessionAffinity: false };
 
-/** Flagger takes anything that begins like this for one of them. @see routers spec 2 */
-const prefixes = ['gatewayapi:v1beta1', 'gatewayapi:v1'] as const;
-
-/** Name of the router that a Canary's provider means, be there such a router or not. */
-export function routerOf(canary: Canary, meshProvider: string): string {
+/**
+ * Name of the router that a Canary's provider means, be there such a router or not. Of several names that a provider begins
+ * with the longest counts.
+ *
+ * @see routers spec 2
+ */
+export function routerOf(canary: Canary, { meshProvider, providers }: RouterNames): string {
   const provider = providerOf(canary, meshProvider);
-  return prefixes.find((prefix) => provider.startsWith(prefix)) ?? provider;
+  if (providers.has(provider)) return provider;
+  const prefixes = [...providers].filter(([name, { isPrefix }]) => isPrefix && provider.startsWith(name));
+  return prefixes.map(([name]) => name).sort((one, other) => other.length - one.length)[0] ?? provider;
 }
 
-/** The API of another product that a router writes to, by the name of `SERIN_PROVIDERS`; undefined for Kubernetes' own. */
-export function apiOf(router: string): string | undefined {
-  return router === 'kubernetes' ? undefined : router.split(':')[0];
-}
+type RouterNames = Pick<ProviderSettings, 'meshProvider' | 'providers'>;
 
 /** What the router of a Canary can do for it, or undefined when there is no such router. */
-export function capabilitiesOf(
-  canary: Canary,
-  { meshProvider, providers }: ProviderSettings,
-): Capabilities | undefined {
-  const can = providers.get(routerOf(canary, meshProvider));
+export function capabilitiesOf(canary: Canary, settings: ProviderSettings): Capabilities | undefined {
+  const can = settings.providers.get(routerOf(canary, settings));
   const isTcp = canary.spec.service?.appProtocol?.toLowerCase() === 'tcp';
   return isTcp && can?.overTcp ? can.overTcp : can;
+}
+
+/** Whether users are kept on one side by cookies. What the provider leaves out beside `match` is not in force. */
+export function keepsUsers(canary: Canary, settings: ProviderSettings): boolean {
+  const { match = [], sessionAffinity } = analysisOf(canary);
+  if (sessionAffinity === undefined) return false;
+  return match.length === 0 || capabilitiesOf(canary, settings)?.sessionAffinity === true;
+}
+
+/** Whether copies of requests go to the canary. Where requests are told apart there are none, whoever the provider is. */
+export function mirrors(canary: Canary): boolean {
+  const { match = [], mirror = false } = analysisOf(canary);
+  return mirror && match.length === 0;
 }
 
 /** Whether the provider can divide traffic. Without that a revision is tested beside the traffic, and promoted. */

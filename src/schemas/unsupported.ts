@@ -1,6 +1,6 @@
 import type { Canary } from './canary.ts';
 import { analysisOf, providerOf } from './defaults.ts';
-import { apiOf, capabilitiesOf, routerOf, type Capabilities, type ProviderSettings } from './providers.ts';
+import { capabilitiesOf, routerOf, type Capabilities, type ProviderSettings } from './providers.ts';
 import { isKnativeService, knativeServing } from './targets.ts';
 import type { Finding } from './validate.ts';
 
@@ -49,7 +49,7 @@ export function unsupported(canary: Canary, settings: ProviderSettings): Finding
   }
   if (sessionAffinity && match.length > 0 && can.sessionAffinity === 'without-match') {
     const field = 'spec.analysis.sessionAffinity';
-    const message = `${field}: ${who} cannot keep users on one side in an A/B test; remove it, or spec.analysis.match`;
+    const message = `${field}: ${who} cannot keep users on one side in an A/B test, nor can any other; remove it, or spec.analysis.match`;
     found.push({ id: 'unsupported-session-affinity', level: 'error', field, message });
   }
   if (sessionAffinity && !can.sessionAffinity) {
@@ -61,10 +61,11 @@ export function unsupported(canary: Canary, settings: ProviderSettings): Finding
 }
 
 /** What an installation was told to leave alone; it has no permission for it either. */
-function notEnabled(canary: Canary, { meshProvider, apis }: ProviderSettings): Finding[] {
+function notEnabled(canary: Canary, settings: ProviderSettings): Finding[] {
+  const { apis, providers } = settings;
   const { autoscalerRef } = canary.spec;
   const needed = [
-    { field: 'spec.provider', api: apiOf(routerOf(canary, meshProvider)) },
+    { field: 'spec.provider', api: providers.get(routerOf(canary, settings))?.api },
     { field: 'spec.autoscalerRef', api: autoscalerRef?.kind === 'ScaledObject' ? 'keda' : undefined },
   ];
   return needed.flatMap(({ field, api }) => {

@@ -21,6 +21,13 @@ const steps = (stepWeights: number[], more: Json = {}) => analysing({ stepWeight
 const metric = (fields: Json) => analysing({ metrics: [{ name: 'a', thresholdRange: { max: 1 }, ...fields }] });
 const hook = (fields: Json) => ({ name: 'a', url: 'http://tester/', ...fields });
 const affinity = (fields: Json) => analysing({ sessionAffinity: { cookieName: 'c', ...fields } });
+const cookies = { cookieName: 'c' };
+/** A Canary that tells requests apart. */
+const told = (fields: Json, provider = 'istio') => {
+  const match = [{ headers: { cookie: { exact: 'a' } } }];
+  const stepWeight = 'iterations' in fields ? undefined : 10;
+  return manifest({ ...analysing({ match, stepWeight, ...fields }).spec, provider });
+};
 const knative = { apiVersion: 'serving.knative.dev/v1', kind: 'Service', name: 'shop' };
 const autoscalerRef = { apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', name: 'shop' };
 
@@ -248,8 +255,8 @@ describe('refuses what this version or the provider cannot do, naming those that
       by('gatewayapi:v1', { stepWeight: 10, mirror: true }),
     ],
     [
-      'spec.analysis.sessionAffinity: the provider gatewayapi:v1beta1 cannot keep users on one side in an A/B test; ' +
-        'remove it, or spec.analysis.match',
+      'spec.analysis.sessionAffinity: the provider gatewayapi:v1beta1 cannot keep users on one side in an A/B test, ' +
+        'nor can any other; remove it, or spec.analysis.match',
       by('gatewayapi:v1beta1', { iterations: 5, match, sessionAffinity: { cookieName: 'c' } }),
     ],
   ])('%s', (message, object) => {
@@ -367,11 +374,31 @@ describe('warns, and keeps nothing from being acted on', () => {
       'spec.analysis.alerts[0].severity',
       analysing({ alerts: [{ name: 'a', providerRef: { name: 'a' } }] }),
     ],
+    ['session-affinity-ignored', 'spec.analysis.sessionAffinity', told({ iterations: 2, sessionAffinity: cookies })],
+    ['session-affinity-ignored', 'spec.analysis.sessionAffinity', told({ sessionAffinity: cookies })],
+    ['mirror-ignored', 'spec.analysis.mirror', told({ iterations: 2, mirror: true })],
+    ['mirror-ignored', 'spec.analysis.mirror', told({ mirror: true })],
+    ['mirror-ignored', 'spec.analysis.mirror', told({ iterations: 2, mirror: true }, 'gatewayapi:v1')],
+    [
+      'primary-cookie-ignored',
+      'spec.analysis.sessionAffinity.primaryCookieName',
+      manifest({ ...affinity({ primaryCookieName: 'p' }).spec, provider: 'gatewayapi:v1beta1' }),
+    ],
     ['delegation-with-hosts', 'spec.service.delegation', serving({ delegation: true, hosts: ['a'] })],
   ])('%s at %s', (id, field, object) => {
     const found = warnings(object);
     expect(found.map((one) => [one.id, one.field])).toContainEqual([id, field]);
     for (const { field: named, message } of found) expect(message.startsWith(`${named}: `)).toBe(true);
+  });
+
+  it.each<[string, Json]>([
+    ['refused', told({ mirror: true }, 'gatewayapi:v1')],
+    ['refused', told({ iterations: 2, sessionAffinity: cookies }, 'gatewayapi:v1')],
+    ['refused', told({ iterations: 2, mirror: true }, 'kubernetes')],
+    ['in force', affinity({ primaryCookieName: 'p' })],
+    ['in force', analysing({ mirror: true })],
+  ])('and does not call ignored what is %s: %#', (_, object) => {
+    expect(ids(warnings(object)).filter((id) => id.endsWith('-ignored'))).toEqual([]);
   });
 
   it('BC-12: about a rollback hook at the address of a notification', () => {

@@ -2,16 +2,24 @@ import type { Canary } from './canary.ts';
 import { analysisOf, intervalMs, isBuiltIn, isSkipped, metricInterval, strategyOf } from './defaults.ts';
 import { durationProblem, formatDuration, parseDuration } from './duration.ts';
 import { stuckAt } from './ladder.ts';
-import { routerOf } from './providers.ts';
+import { capabilitiesOf, routerOf, type ProviderSettings } from './providers.ts';
 import type { Finding } from './validate.ts';
 
 type Note = readonly [id: string, field: string, text: string];
 
+/** Findings on what is asked for and not in force: also told in the cluster, as a release begins. */
+export const unheeded: ReadonlySet<string> = new Set([
+  'duration-unreadable',
+  'session-affinity-ignored',
+  'mirror-ignored',
+  'primary-cookie-ignored',
+]);
+
 /** What Flagger runs, and what its author probably did not mean. Nothing here keeps a Canary from being acted on. */
-export function warnings(canary: Canary, { meshProvider }: { readonly meshProvider: string }): Finding[] {
+export function warnings(canary: Canary, settings: ProviderSettings): Finding[] {
   const notes = [
     ...notesOnWeights(canary),
-    ...notesOnStrategy(canary, routerOf(canary, meshProvider)),
+    ...notesOnStrategy(canary, settings),
     ...notesOnTime(canary),
     ...notesOnMetrics(canary),
     ...notesOnWebhooks(canary),
@@ -72,8 +80,10 @@ function* notesOnWeights(canary: Canary): Generator<Note> {
   }
 }
 
-function* notesOnStrategy(canary: Canary, router: string): Generator<Note> {
-  const { match = [], iterations = 0, sessionAffinity } = analysisOf(canary);
+function* notesOnStrategy(canary: Canary, settings: ProviderSettings): Generator<Note> {
+  const { match = [], iterations = 0, mirror, sessionAffinity } = analysisOf(canary);
+  const router = routerOf(canary, settings);
+  const can = capabilitiesOf(canary, settings);
   const { hosts = [], gateways = [], delegation } = canary.spec.service ?? {};
   if (match.length > 0 && iterations <= 0) {
     yield ['match-without-iterations', 'spec.analysis.match', 'needs iterations beside it to make an A/B test'];
@@ -81,6 +91,15 @@ function* notesOnStrategy(canary: Canary, router: string): Generator<Note> {
   if (sessionAffinity?.primaryCookieName && router === 'gatewayapi:v1beta1') {
     const field = 'spec.analysis.sessionAffinity.primaryCookieName';
     yield ['primary-cookie-ignored', field, `is ignored by the provider ${router}; use gatewayapi:v1`];
+  }
+  // What the provider cannot do at all is refused elsewhere.
+  if (sessionAffinity && match.length > 0 && can?.sessionAffinity === 'ignored-with-match') {
+    const text = 'is ignored beside spec.analysis.match, and users get no cookies; remove it, or spec.analysis.match';
+    yield ['session-affinity-ignored', 'spec.analysis.sessionAffinity', text];
+  }
+  if (mirror && match.length > 0 && can?.match && (can.mirror === true || (can.mirror && iterations > 0))) {
+    const text = 'is ignored beside spec.analysis.match, and no requests are copied; remove it, or spec.analysis.match';
+    yield ['mirror-ignored', 'spec.analysis.mirror', text];
   }
   if (delegation && router === 'istio' && hosts.length + gateways.length > 0) {
     const field = 'spec.service.delegation';

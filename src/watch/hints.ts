@@ -7,6 +7,7 @@ import { targetKindOf } from '../schemas/targets.ts';
 import type { KubernetesObject, ManagedFields } from '../clients/kubernetes.ts';
 import { traceAnnotation } from '../images/memory.ts';
 import { viewWishes, type ImageWishes } from './images.ts';
+import { viewWeighing, type Weighing } from './weights.ts';
 
 /*
  * Which changes deserve a hint. A needless hint costs a look, a missing one costs a release; so whatever may have been done
@@ -29,8 +30,7 @@ export interface CanaryView {
   readonly apex: string;
   readonly autoscaler?: string;
   readonly phase: string;
-  /** Percent. */
-  readonly canaryWeight: number;
+  readonly weighing: Weighing;
   /** When the status was written last, in milliseconds since the epoch; undefined if it was not. */
   readonly transitionedAt?: number;
   readonly intervalMs: number;
@@ -91,7 +91,7 @@ export function viewCanary(object: KubernetesObject, ours: string): CanaryView {
     apex: text(map(spec.service).name) || target,
     ...(autoscaler === '' ? {} : { autoscaler }),
     phase: text(status.phase),
-    canaryWeight: typeof status.canaryWeight === 'number' ? status.canaryWeight : 0,
+    weighing: viewWeighing(spec, status),
     ...transition(text(status.lastTransitionTime)),
     intervalMs: parseDuration(text(map(spec.analysis ?? spec.canaryAnalysis).interval)) || canaryDefaults.intervalMs,
     progressDeadlineSeconds:

@@ -5,7 +5,7 @@ import type { Kubernetes, KubernetesObject, Resource, WatchEvent } from '../clie
 import { failure } from '../errors.ts';
 import { createLog } from '../log.ts';
 import { createWatches, type Watches } from './index.ts';
-import { apiNames } from '../config.ts';
+import { apis } from '../apis.ts';
 
 let life: AbortController;
 let running: Promise<void>;
@@ -46,7 +46,7 @@ function start(kubernetes: Kubernetes, options: object = {}): Watches {
     mesh: kubernetes,
     namespace: '',
     configTracking: true,
-    apis: apiNames,
+    apis,
     fieldManager: 'serin',
     hint: (canary, hint) => hints.push(`${canary.namespace}/${canary.name} ← ${hint.source}`),
     log: createLog('error', () => undefined),
@@ -166,14 +166,14 @@ describe('watching a cluster', () => {
       ['gatewayapi', 'keda'],
       ['HTTPRoute', 'ScaledObject'],
     ],
-  ] as const)('of the APIs of others, watches %p and nothing else', async (apis, kinds) => {
+  ] as const)('of the APIs of others, watches %p and nothing else', async (names, kinds) => {
     const asked: Resource[] = [];
     const memory = cluster([], canary('a'));
     const list = (...[resource, namespace, query]: Parameters<Kubernetes['list']>) => {
       asked.push(resource);
       return memory.list(resource, namespace, query);
     };
-    start({ ...memory, list }, { apis });
+    start({ ...memory, list }, { apis: apis.filter(({ name }) => (names as readonly string[]).includes(name)) });
     await listed();
     const foreign = asked.filter(({ apiVersion }) => /istio|gateway|keda|knative/.test(apiVersion));
     expect(foreign.map(({ kind }) => kind)).toEqual(kinds);
@@ -365,6 +365,49 @@ describe('watching a cluster', () => {
     await wait(150);
     const found = (await metrics.metrics()).split('\n').filter((line) => line.startsWith('flagger_canary_status{'));
     expect(found).toEqual([`flagger_canary_status{name="a",namespace="shop"} ${value}`]);
+  });
+
+  const blueGreen = { analysis: { iterations: 2 } };
+  const abTest = { analysis: { iterations: 2, match: [{ headers: { cookie: { exact: 'a' } } }] } };
+  const noMesh = (spec: object) => ({ ...spec, provider: 'kubernetes' });
+  it.each`
+    strategy                                         | spec                        | status                                                     | weight
+    ${'a canary'}                                    | ${{ analysis: {} }}         | ${{ phase: 'Progressing', canaryWeight: 30 }}              | ${30}
+    ${'a canary that waits for its promotion'}       | ${{ analysis: {} }}         | ${{ phase: 'WaitingPromotion', canaryWeight: 50 }}         | ${50}
+    ${'a canary with a last iteration of before'}    | ${{ analysis: {} }}         | ${{ phase: 'Progressing', iterations: 3 }}                 | ${0}
+    ${'an A/B test that begins'}                     | ${abTest}                   | ${{ phase: 'Progressing', iterations: 0 }}                 | ${0}
+    ${'an A/B test'}                                 | ${abTest}                   | ${{ phase: 'Progressing', iterations: 1 }}                 | ${100}
+    ${'an A/B test that waits for its promotion'}    | ${abTest}                   | ${{ phase: 'WaitingPromotion', iterations: 0 }}            | ${100}
+    ${'an A/B test that is promoted'}                | ${abTest}                   | ${{ phase: 'Promoting', iterations: 2 }}                   | ${100}
+    ${'an A/B test that is promoted in steps'}       | ${abTest}                   | ${{ phase: 'Promoting', iterations: 2, canaryWeight: 80 }} | ${80}
+    ${'an A/B test that is over'}                    | ${abTest}                   | ${{ phase: 'Succeeded', iterations: 0 }}                   | ${0}
+    ${'an A/B test that failed'}                     | ${abTest}                   | ${{ phase: 'Failed', iterations: 1 }}                      | ${0}
+    ${'blue/green before the switch'}                | ${blueGreen}                | ${{ phase: 'Progressing', iterations: 2 }}                 | ${0}
+    ${'blue/green after the switch'}                 | ${blueGreen}                | ${{ phase: 'Progressing', iterations: 3 }}                 | ${100}
+    ${'blue/green that waits for the switch'}        | ${blueGreen}                | ${{ phase: 'WaitingPromotion', iterations: 1 }}            | ${0}
+    ${'blue/green that is promoted'}                 | ${blueGreen}                | ${{ phase: 'Promoting', iterations: 3 }}                   | ${100}
+    ${'blue/green that is promoted in steps'}        | ${blueGreen}                | ${{ phase: 'Promoting', iterations: 3, canaryWeight: 40 }} | ${40}
+    ${'blue/green that ends'}                        | ${blueGreen}                | ${{ phase: 'Finalising', iterations: 0 }}                  | ${0}
+    ${'blue/green whose primary failed'}             | ${blueGreen}                | ${{ phase: 'Failed', iterations: 0, canaryWeight: 100 }}   | ${100}
+    ${'blue/green without a mesh, at its beginning'} | ${noMesh(blueGreen)}        | ${{ phase: 'Progressing', iterations: 0 }}                 | ${0}
+    ${'blue/green without a mesh'}                   | ${noMesh(blueGreen)}        | ${{ phase: 'Progressing', iterations: 1 }}                 | ${100}
+    ${'a canary without a mesh'}                     | ${noMesh({ analysis: {} })} | ${{ phase: 'Promoting', iterations: 11 }}                  | ${100}
+    ${'a canary without a mesh that is over'}        | ${noMesh({ analysis: {} })} | ${{ phase: 'Succeeded', iterations: 0 }}                   | ${0}
+  `('exports the weight that is in force for $strategy: $weight', async ({ spec, status, weight }) => {
+    start(cluster([], canary('a', spec as object, status as object)));
+    await wait(150);
+    const lines = (await metrics.metrics()).split('\n').filter((line) => line.startsWith('flagger_canary_weight'));
+    expect(lines).toEqual([
+      `flagger_canary_weight{workload="a-primary",namespace="shop"} ${100 - Number(weight)}`,
+      `flagger_canary_weight{workload="a",namespace="shop"} ${Number(weight)}`,
+    ]);
+  });
+
+  it('takes the mesh provider of the settings for Canaries that name none', async () => {
+    const info = { version: '0.1.0', meshProvider: 'kubernetes' };
+    start(cluster([], canary('a', blueGreen, { phase: 'Progressing', iterations: 1 })), { info });
+    await wait(150);
+    expect(await metrics.metrics()).toContain('flagger_canary_weight{workload="a",namespace="shop"} 100');
   });
 
   it('says how long a Canary may stand still by its own times, and which one is suspended', async () => {

@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client';
+import type { Api, ApiUse } from '../activities/api.ts';
 import type { CanaryRef } from '../activities/contract.ts';
 import { resources, type Kubernetes, type KubernetesObject, type Resource } from '../clients/kubernetes.ts';
-import type { ApiName } from '../config.ts';
 import type { Log } from '../log.ts';
 import { pause } from '../pace.ts';
 import type { Readiness } from '../server.ts';
@@ -37,7 +37,7 @@ export interface WatchOptions {
   /** ConfigMaps and Secrets that pods read are part of a revision: their metadata is watched. */
   readonly configTracking: boolean;
   /** APIs of other products that are watched. */
-  readonly apis: readonly ApiName[];
+  readonly apis: readonly Api[];
   /** @param trace of what made the change, as a header has it */
   readonly hint: (canary: CanaryRef, hint: Hint, trace?: string) => void;
   /** Which images are to be polled may have changed. ImageTriggers are watched when somebody wants to know. */
@@ -165,19 +165,23 @@ export function createWatches(options: WatchOptions): Watches {
     reflectWorkloads(resources.deployments, viewDeployment),
     reflectWorkloads(resources.daemonSets, viewDaemonSet),
     reflectOwned(kubernetes, resources.services, generated, generatedChange),
-    reflectOwned(kubernetes, resources.horizontalPodAutoscalers, generated, generatedChange),
+    reflectOwned(kubernetes, resources.horizontalPodAutoscalers, generated, generatedChange, 'autoscaler'),
   ];
-  const ofApis = {
-    istio: () => [
-      reflectOwned(mesh, resources.virtualServices, generated, generatedChange),
-      reflectOwned(mesh, resources.destinationRules, generated, generatedChange),
-    ],
-    gatewayapi: () => [reflectOwned(mesh, resources.httpRoutes, generated, generatedChange)],
-    keda: () => [reflectOwned(kubernetes, resources.scaledObjects, generated, generatedChange)],
-    knative: () => [reflectOwned(kubernetes, resources.knativeServices, knative, knativeChange, 'Knative Service')],
-  } satisfies Record<ApiName, () => unknown>;
+  const reflectUse = ({ resource, watched }: ApiUse, cluster: Kubernetes): readonly Reflector<unknown>[] => {
+    switch (watched) {
+      case undefined:
+        return [];
+      case 'target':
+        return [reflectOwned(cluster, resource, knative, knativeChange, 'Knative Service')];
+      case 'route':
+      case 'autoscaler':
+        return [reflectOwned(cluster, resource, generated, generatedChange, watched)];
+    }
+  };
   const optional = [
-    ...options.apis.flatMap((api): readonly Reflector<unknown>[] => ofApis[api]()),
+    ...options.apis.flatMap(({ cluster, uses }) =>
+      uses.flatMap((use) => reflectUse(use, cluster === 'mesh' ? mesh : kubernetes)),
+    ),
     ...(options.configTracking ? [resources.configMaps, resources.secrets].map(reflectConfigs) : []),
   ];
   const imageTriggers = reflect(

@@ -1,6 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Phase } from '../workflows/domain/observation.ts';
 import type { CanaryView } from './hints.ts';
+import { weightInForce } from './weights.ts';
 
 export interface ReflectorMeters {
   readonly lastEvent: Gauge<'resource'>;
@@ -168,7 +169,8 @@ export function canaryMeters(
     registers,
     collect() {
       this.reset();
-      for (const { canary, target, canaryWeight } of canaries()) {
+      for (const { canary, target, phase, weighing } of canaries()) {
+        const canaryWeight = weightInForce(phase, weighing, info.meshProvider);
         this.set({ workload: `${target}-primary`, namespace: canary.namespace }, 100 - canaryWeight);
         this.set({ workload: target, namespace: canary.namespace }, canaryWeight);
       }

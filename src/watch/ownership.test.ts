@@ -22,11 +22,12 @@ describe('which Canary an object belongs to', () => {
     ['Service', 'frontend-primary', true],
     ['Service', 'frontend-canary', true],
     ['Service', 'podinfo', false],
-    ['VirtualService', 'frontend', true],
-    ['DestinationRule', 'frontend-primary', true],
-    ['DestinationRule', 'frontend-canary', true],
-    ['HorizontalPodAutoscaler', 'podinfo-hpa', true],
-    ['HorizontalPodAutoscaler', 'podinfo-hpa-primary', true],
+    ['route', 'frontend', true],
+    ['route', 'frontend-primary', true],
+    ['route', 'frontend-canary', true],
+    ['route', 'podinfo', false],
+    ['autoscaler', 'podinfo-hpa', true],
+    ['autoscaler', 'podinfo-hpa-primary', true],
   ])('%s %s: %s', (kind, name, belongs) => {
     const ownership = createOwnership();
     ownership.set(podinfo);

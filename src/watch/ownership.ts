@@ -43,7 +43,7 @@ export function createOwnership(): Ownership {
   };
 }
 
-/** What a Canary reads or generates, as pairs of kind and name. @see Flagger, names in pkg/canary and pkg/router */
+/** What a Canary reads or generates, as pairs of kind and name; whatever a router or an autoscaler has is one kind. @see Flagger, names in pkg/canary and pkg/router */
 function objectsOf({ target, targetKind, apex, autoscaler }: CanaryView): readonly (readonly [string, string])[] {
   if (target === '') return [];
   // Everything in one, and nothing generated.
@@ -56,10 +56,9 @@ function objectsOf({ target, targetKind, apex, autoscaler }: CanaryView): readon
     ['Service', apex],
     ['Service', `${apex}-primary`],
     ['Service', `${apex}-canary`],
-    ['VirtualService', apex],
-    ['DestinationRule', `${apex}-primary`],
-    ['DestinationRule', `${apex}-canary`],
-    ['HTTPRoute', apex],
+    ['route', apex],
+    ['route', `${apex}-primary`],
+    ['route', `${apex}-canary`],
     // Its copies are called after it, whatever the apex is called.
     ...(targetKind === 'Service'
       ? ([
@@ -71,10 +70,8 @@ function objectsOf({ target, targetKind, apex, autoscaler }: CanaryView): readon
     ...(autoscaler === undefined
       ? []
       : ([
-          ['HorizontalPodAutoscaler', autoscaler],
-          ['HorizontalPodAutoscaler', `${autoscaler}-primary`],
-          ['ScaledObject', autoscaler],
-          ['ScaledObject', `${autoscaler}-primary`],
+          ['autoscaler', autoscaler],
+          ['autoscaler', `${autoscaler}-primary`],
         ] as const)),
   ];
 }

@@ -4,6 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { chart, helm, objectsOf, renderChart } from '../../local/chart.ts';
 import { chartValues } from '../../local/reference/values.ts';
+import { routers } from '../../src/activities/routers/index.ts';
 import { apiNames, effectiveSettings, unknownVariables } from '../../src/config.ts';
 import { read } from '../support/manifests.ts';
 
@@ -108,6 +109,13 @@ describe('the chart', () => {
       objectsOf(text).find(({ kind, metadata }) => kind === 'ClusterRole' && metadata.name === 'serin-worker');
     const roles = apiNames.map((api) => JSON.stringify(rolesOf(one(api))));
     expect(new Set(roles).size).toBe(apiNames.length);
+  });
+
+  it('lets values name every API and every provider that the code knows, and no other', () => {
+    expect(schemaOf('providers')).toMatchObject({ items: { enum: apiNames } });
+    expect(chartValues().find(({ path }) => path === 'providers')?.fallback).toEqual(apiNames);
+    const pattern = new RegExp(String(schemaOf('meshProvider')!.pattern));
+    expect([...routers.keys(), 'linkerd'].filter((name) => !pattern.test(name))).toEqual(['linkerd']);
   });
 
   it('does not link Services into the environment of pods', () => {

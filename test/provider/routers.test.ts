@@ -5,10 +5,18 @@ import { parse } from 'yaml';
 import type { Deps } from '../../src/activities/deps.ts';
 import { routers } from '../../src/activities/routers/index.ts';
 import { istio } from '../../src/activities/routers/istio.ts';
-import { resources, type Kubernetes, type KubernetesObject } from '../../src/clients/kubernetes.ts';
+import { lastApplied } from '../../src/activities/originals.ts';
+import {
+  createKubernetes,
+  loadKubeConfig,
+  resources,
+  type Kubernetes,
+  type KubernetesObject,
+} from '../../src/clients/kubernetes.ts';
+import { fieldManager } from '../../src/config.ts';
 import { routerContract } from '../contracts/router.ts';
 import { canaryOf, openWorld, routerWorlds, shopWith } from '../contracts/router-worlds.ts';
-import { connect } from '../support/cluster.ts';
+import { connect, openCluster } from '../support/cluster.ts';
 import { memoryKubernetes } from '../support/memory-kubernetes.ts';
 import { testDeps } from '../support/shop.ts';
 
@@ -106,6 +114,31 @@ describe('Istio’s own schemas', () => {
     await istio.create(deps()).ensure(http, { primary: 60, canary: 40 });
     const { spec } = await stored('VirtualService', canary.metadata.namespace, 'shop');
     expect(Object.keys(spec as object).sort()).toEqual(['gateways', 'hosts', 'http']);
+  });
+
+  it('tell from its writers whose a DestinationRule is, and give one that was there before back', async () => {
+    const own = createKubernetes(loadKubeConfig(openCluster().kubeconfig), { fieldManager });
+    const router = istio.create({ ...deps(), kubernetes: own, mesh: own });
+    const canary = await shop({});
+    const { namespace } = canary.metadata;
+    const theirs = { host: 'shop-primary', trafficPolicy: { tls: { mode: 'SIMPLE' } }, subsets: [{ name: 'v1' }] };
+    const { apiVersion, kind } = resources.destinationRules;
+    const metadata = {
+      name: 'shop-primary',
+      namespace,
+      annotations: { [lastApplied]: JSON.stringify({ spec: theirs }) },
+    };
+    await kubernetes.create(resources.destinationRules, { apiVersion, kind, metadata, spec: theirs });
+    expect(await router.ensure(canary, start)).toEqual([
+      expect.stringContaining(
+        `DestinationRule shop-primary.${namespace} was there before the canary and loses subsets; trafficPolicy`,
+      ),
+    ]);
+    // From now on nothing in it is anybody else's, though it has no owner of ours.
+    const edited = await shop({ trafficPolicy: { tls: { mode: 'ISTIO_MUTUAL' } } }, canary);
+    expect(await router.ensure(edited, start)).toEqual([]);
+    await router.revert(edited);
+    expect((await stored('DestinationRule', namespace, 'shop-primary')).spec).toEqual(theirs);
   });
 
   it('refuse a value that Istio does not allow, which is an invalid spec', async () => {

@@ -1,6 +1,7 @@
 import { resources } from '../../clients/kubernetes.ts';
 import type { Canary } from '../../schemas/canary.ts';
 import { primaryTargetName } from '../../schemas/defaults.ts';
+import type { Api } from '../api.ts';
 import { during, retryOnConflict } from '../attempts.ts';
 import type { Deps } from '../deps.ts';
 import { keptByPrefix, ownerReference, withoutToolkitKeys } from '../ownership.ts';
@@ -33,6 +34,11 @@ const pauses = new Set([pausedReplicas, 'autoscaling.keda.sh/paused']);
 
 /** Replicas of a ScaledObject that does not say how many. */
 const defaultMaximum = 100;
+
+export const keda: Api = {
+  ...{ name: 'keda', product: 'KEDA', cluster: 'workloads' },
+  uses: [{ resource: resources.scaledObjects, verbs: ['get', 'create', 'update', 'patch'], watched: 'autoscaler' }],
+};
 
 /**
  * ScaledObjects of KEDA, `keda.sh/v1alpha1`.

@@ -4,11 +4,17 @@ import type { Canary } from '../../schemas/canary.ts';
 import { serviceNames } from '../../schemas/defaults.ts';
 import type { Capabilities } from '../../schemas/providers.ts';
 import type { Traffic } from '../../workflows/domain/observation.ts';
+import type { Api } from '../api.ts';
 import { rulesOf, serviceOf, type Version } from './gateway-rules.ts';
 import { assertReady, complete, ownedFields, weightsIn, withoutTraffic } from './gateway-spec.ts';
 import { apexMetadata } from './metadata.ts';
 import { createObjects, lostItems, lostRules, type Model, type Place } from './objects.ts';
 import type { CreateRouter, RouterKind } from './router.ts';
+
+const api: Api = {
+  ...{ name: 'gatewayapi', product: 'Gateway API', cluster: 'mesh' },
+  uses: [{ resource: resources.httpRoutes, verbs: ['get', 'create', 'update'], watched: 'route' }],
+};
 
 /**
  * The Gateway API: one HTTPRoute, whose backends carry the weights.
@@ -29,7 +35,7 @@ export const gatewayApiV1Beta1 = gatewayApi({
 
 function gatewayApi(version: Version): RouterKind {
   const can: Capabilities = { weights: true, match: true, mirror: 'blue-green', sessionAffinity: 'without-match' };
-  return { can, create: createGatewayApi(version) };
+  return { can, api, isPrefix: true, create: createGatewayApi(version) };
 }
 
 function createGatewayApi(version: Version): CreateRouter {
@@ -52,7 +58,7 @@ function createGatewayApi(version: Version): CreateRouter {
         objects.move(canary, place(canary), { rules: rulesOf(canary, traffic, version) }, (live) => {
           if (version.isFull && asksForMore(canary, live, traffic)) assertReady(canary, live);
         }),
-      revert: (canary) => objects.revert(canary, place(canary)),
+      revert: (canary) => objects.revert(canary, [place(canary)]),
     };
   };
 }

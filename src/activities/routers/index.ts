@@ -1,6 +1,7 @@
 import { failure } from '../../errors.ts';
+import type { Api } from '../api.ts';
 import type { Deps } from '../deps.ts';
-import type { Capabilities } from '../../schemas/providers.ts';
+import type { Provider } from '../../schemas/providers.ts';
 import { gatewayApiV1, gatewayApiV1Beta1 } from './gateway-api.ts';
 import { istio } from './istio.ts';
 import { knative } from './knative.ts';
@@ -16,8 +17,18 @@ export const routers: ReadonlyMap<string, RouterKind> = new Map([
   ['knative', knative],
 ]);
 
-/** What the providers can do, by name. */
-export const providers: ReadonlyMap<string, Capabilities> = new Map([...routers].map(([name, { can }]) => [name, can]));
+/** What the providers can do and need, by name. */
+export const providers: ReadonlyMap<string, Provider> = providersOf(routers);
+
+export function providersOf(index: ReadonlyMap<string, RouterKind>): ReadonlyMap<string, Provider> {
+  return new Map([...index].map(([name, { can, api, isPrefix }]) => [name, { ...can, api: api?.name, isPrefix }]));
+}
+
+/** The APIs that these routers write to, each once. */
+export function apisOf(index: ReadonlyMap<string, RouterKind>): readonly Api[] {
+  const all = [...index.values()].flatMap(({ api }) => (api ? [api] : []));
+  return [...new Map(all.map((api) => [api.name, api])).values()];
+}
 
 /**
  * The router of a provider.

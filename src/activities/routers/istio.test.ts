@@ -297,6 +297,65 @@ describe('giving a VirtualService back', () => {
   });
 });
 
+describe('a DestinationRule that was there before', () => {
+  const theirs = { host: 'shop-primary', trafficPolicy: { tls: { mode: 'SIMPLE' } }, subsets: [{ name: 'v1' }] };
+  const planted = (metadata: object = {}, spec: object = theirs) => {
+    const { apiVersion, kind } = { apiVersion: 'networking.istio.io/v1beta1', kind: 'DestinationRule' };
+    const found = { name: 'shop-primary', namespace: 'prod', annotations: { note: 'x' }, ...metadata };
+    return cluster({ apiVersion, kind, metadata: found, spec });
+  };
+  const annotations = (kubernetes: MemoryKubernetes) => rule(kubernetes, 'shop-primary').metadata.annotations;
+
+  it('is replaced, as in Flagger, with a remark that names what it loses, once, and kept in an annotation', async () => {
+    const { kubernetes, router } = planted();
+    expect(await router.ensure(canary(), start)).toEqual([
+      'DestinationRule shop-primary.prod was there before the canary and loses trafficPolicy; subsets; ' +
+        'spec.service says what is in it',
+    ]);
+    expect(rule(kubernetes, 'shop-primary').spec).toEqual({ host: 'shop-primary' });
+    expect(annotations(kubernetes)).toEqual({ note: 'x', [original]: JSON.stringify(theirs) });
+    const edited = canary({ trafficPolicy: { tls: { mode: 'ISTIO_MUTUAL' } } });
+    expect(await router.ensure(edited, start)).toEqual([]);
+    expect(annotations(kubernetes)![original]).toBe(JSON.stringify(theirs));
+  });
+
+  it('is given back', async () => {
+    const { kubernetes, router } = planted();
+    await router.ensure(canary(), start);
+    await router.revert(canary());
+    expect(rule(kubernetes, 'shop-primary').spec).toEqual(theirs);
+    expect(rule(kubernetes).spec).toEqual({ host: 'shop-canary' });
+  });
+
+  it('is given back as kubectl remembers it, where it does', async () => {
+    const applied = { [kubectl]: JSON.stringify({ spec: theirs }) };
+    const { kubernetes, router } = planted({ annotations: applied });
+    expect(await router.ensure(canary(), start)).toHaveLength(1);
+    expect(annotations(kubernetes)).toEqual({ ...applied, [original]: JSON.stringify(theirs) });
+    await router.revert(canary());
+    expect(rule(kubernetes, 'shop-primary').spec).toEqual(theirs);
+  });
+
+  it('is told of though it only gains something', async () => {
+    const { router } = planted({}, { host: 'shop-primary' });
+    expect(await router.ensure(canary({ trafficPolicy: { tls: { mode: 'SIMPLE' } } }), start)).toEqual([
+      'DestinationRule shop-primary.prod was there before the canary and changes; spec.service says what is in it',
+    ]);
+  });
+
+  it.each([
+    ['is what the Canary asks for', {}, { host: 'shop-primary' }],
+    ['belongs to the Canary', { ownerReferences: [{ kind: 'Canary', name: 'shop', controller: true }] }, theirs],
+    ['was written by Serin', { managedFields: [{ manager: 'serin' }] }, theirs],
+    ['was written by Flagger', { managedFields: [{ manager: 'flagger' }] }, theirs],
+  ])('is nobody else’s when it %s', async (_, metadata, spec) => {
+    const { kubernetes, router } = planted(metadata, spec);
+    expect(await router.ensure(canary(), start)).toEqual([]);
+    expect(rule(kubernetes, 'shop-primary').spec).toEqual({ host: 'shop-primary' });
+    expect(annotations(kubernetes)).toEqual({ note: 'x' });
+  });
+});
+
 describe('moving weights', () => {
   it('TestIstioRouter_SetRoutes/normal: leaves 60/40 and no mirror', async () => {
     const { kubernetes, router } = cluster();

@@ -3,8 +3,10 @@ import type { Canary } from '../../schemas/canary.ts';
 import { serviceNames } from '../../schemas/defaults.ts';
 import { weightsAlone } from '../../schemas/providers.ts';
 import type { Traffic } from '../../workflows/domain/observation.ts';
+import type { Api } from '../api.ts';
 import { during } from '../attempts.ts';
 import type { Deps } from '../deps.ts';
+import { difference } from './compare.ts';
 import { routesOf } from './istio-routes.ts';
 import {
   conditionMaps,
@@ -33,7 +35,7 @@ const createIstio: CreateRouter = (deps) => {
       return live && weightsIn(canary, live.spec);
     },
     setWeights: async (canary, traffic) => objects.move(canary, routeOf(canary), { ...routesOf(canary, traffic) }),
-    revert: (canary) => objects.revert(canary, routeOf(canary)),
+    revert: (canary) => objects.revert(canary, [routeOf(canary), ...rulesOf(canary)]),
   };
 };
 
@@ -45,12 +47,15 @@ const model: Model = {
   complete: (spec) => spec,
   withoutTraffic,
   isOurs: (canary, spec) => weightsIn(canary, spec) !== undefined,
-  losses: (before, now) => [
-    ...(['hosts', 'gateways'] as const).flatMap((field) =>
-      lostItems(field, before[field], (now as Record<string, unknown>)[field]),
-    ),
-    ...(['http', 'tcp'] as const).flatMap((field) => lostRules(field, before[field])),
-  ],
+  losses: (before, now, kind) => {
+    const after = now as Readonly<Record<string, unknown>>;
+    if (kind === 'DestinationRule')
+      return Object.keys(before).filter((field) => difference(after[field], before[field], field) !== undefined);
+    return [
+      ...(['hosts', 'gateways'] as const).flatMap((field) => lostItems(field, before[field], after[field])),
+      ...(['http', 'tcp'] as const).flatMap((field) => lostRules(field, before[field])),
+    ];
+  },
   words(action, { resource: { kind }, name }, canary) {
     const route = `${kind} ${name}.${canary.metadata.namespace}`;
     // A space and no colon, as Flagger spells it, for that kind.
@@ -74,24 +79,35 @@ const model: Model = {
 
 /** The three objects in the order in which they are written: a route comes after the rules of its destinations. */
 async function wantedObjects(canary: Canary, traffic: Traffic, deps: Deps): Promise<Wanted[]> {
-  const names = serviceNames(canary);
   const spec = await during('reconcileVirtualService failed', () => virtualServiceSpec(canary, traffic));
   const metadata = await apexMetadata(canary, deps);
   return [
-    ...[names.canary, names.primary].map((host) => ({
-      resource: resources.destinationRules,
-      name: host,
-      spec: destinationRuleSpec(canary, host),
-    })),
+    ...rulesOf(canary).map((place) => ({ ...place, spec: destinationRuleSpec(canary, place.name) })),
     { ...routeOf(canary), spec, metadata },
   ];
+}
+
+/** Each is called after the host that it is about. */
+function rulesOf(canary: Canary): readonly Place[] {
+  const names = serviceNames(canary);
+  return [names.canary, names.primary].map((name) => ({ resource: resources.destinationRules, name }));
 }
 
 function routeOf(canary: Canary): Place {
   return { resource: resources.virtualServices, name: serviceNames(canary).apex };
 }
 
+const verbs = ['get', 'create', 'update'] as const;
+const api: Api = {
+  ...{ name: 'istio', product: 'Istio', cluster: 'mesh' },
+  uses: [
+    { resource: resources.virtualServices, verbs, watched: 'route' },
+    { resource: resources.destinationRules, verbs, watched: 'route' },
+  ],
+};
+
 export const istio: RouterKind = {
-  can: { weights: true, match: true, mirror: true, sessionAffinity: true, overTcp: weightsAlone },
+  api,
+  can: { weights: true, match: true, mirror: true, sessionAffinity: 'ignored-with-match', overTcp: weightsAlone },
   create: createIstio,
 };

@@ -1,7 +1,9 @@
+import { resources } from '../../clients/kubernetes.ts';
 import { failure } from '../../errors.ts';
 import type { Canary } from '../../schemas/canary.ts';
 import { weightsAlone } from '../../schemas/providers.ts';
 import type { Weights } from '../../workflows/domain/observation.ts';
+import type { Api } from '../api.ts';
 import { sameJson } from '../revision.ts';
 import {
   findService,
@@ -61,7 +63,15 @@ const createKnative: CreateRouter = ({ kubernetes }) => ({
   },
 });
 
-export const knative: RouterKind = { can: weightsAlone, create: createKnative };
+const api: Api = {
+  ...{ name: 'knative', product: 'Knative', cluster: 'workloads' },
+  uses: [
+    { resource: resources.knativeServices, verbs: ['get', 'update'], watched: 'target' },
+    { resource: resources.knativeRevisions, verbs: ['get'] },
+  ],
+};
+
+export const knative: RouterKind = { can: weightsAlone, api, create: createKnative };
 
 const start: Weights = { primary: 100, canary: 0 };
 

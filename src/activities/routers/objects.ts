@@ -3,6 +3,7 @@ import { failure } from '../../errors.ts';
 import type { Canary } from '../../schemas/canary.ts';
 import { during as enclosing } from '../attempts.ts';
 import type { Deps } from '../deps.ts';
+import { isControlledBy, wasWrittenByEngine } from '../ownership.ts';
 import { lastApplied, originalConfiguration, originalIn } from '../originals.ts';
 import { difference, isObject, omit, pick, type JsonObject } from './compare.ts';
 import { ownership, type Metadata } from './metadata.ts';
@@ -12,7 +13,7 @@ export interface Wanted {
   readonly resource: Resource;
   readonly name: string;
   readonly spec: object;
-  /** Labels and annotations to keep to: given for the route that carries the weights, which may have been there before. */
+  /** Labels and annotations to keep to: given for the route that carries the weights. Those of other objects are nobody's business. */
   readonly metadata?: Metadata;
 }
 
@@ -38,8 +39,8 @@ export interface Model {
   withoutTraffic(canary: Canary, spec: JsonObject): JsonObject;
   /** Whether a route sends requests to the Canary's Services already: then it is ours, or Flagger's. */
   isOurs(canary: Canary, spec: unknown): boolean;
-  /** What a route of somebody else's loses, in words that a list of them can hold. */
-  losses(before: JsonObject, now: object): readonly string[];
+  /** What an object of somebody else's loses, in words that a list of them can hold. */
+  losses(before: JsonObject, now: object, kind: string): readonly string[];
   /** How Flagger begins, and ends, to say that an action failed. */
   words(action: Action, wanted: Place, canary: Canary): readonly [before: string, after?: string];
 }
@@ -48,7 +49,7 @@ export interface Model {
 export interface Objects {
   /** Those that are missing or differ in anything but their traffic, as `<Kind> <name>`. */
   drift(canary: Canary, all: readonly Wanted[]): Promise<readonly string[]>;
-  /** Writes those that are missing or differ, in this order. Answers with what a route that was there before loses. */
+  /** Writes those that are missing or differ, in this order. Answers with what one that was there before loses. */
   ensure(canary: Canary, all: readonly Wanted[]): Promise<readonly string[]>;
   /** The route as it is. */
   get(canary: Canary, route: Place): Promise<KubernetesObject | undefined>;
@@ -59,8 +60,8 @@ export interface Objects {
    * @throws `NotFound` when there is no route
    */
   move(canary: Canary, route: Place, part: JsonObject, check?: (live: KubernetesObject) => void): Promise<void>;
-  /** Gives a route its spec from before the Canary back, if there is a copy of it. */
-  revert(canary: Canary, route: Place): Promise<void>;
+  /** Gives objects their specs from before the Canary back, where there are copies of them. */
+  revert(canary: Canary, places: readonly Place[]): Promise<void>;
 }
 
 export function createObjects(model: Model, deps: Deps): Objects {
@@ -102,6 +103,8 @@ export function createObjects(model: Model, deps: Deps): Objects {
       if (!isSaved && stillDifference(wanted, live, canary))
         annotations[originalConfiguration] = JSON.stringify(live.spec);
       repaired.metadata = { ...live.metadata, labels: { ...metadata.labels }, annotations };
+    } else if (!isWritten(live, canary)) {
+      repaired.metadata = withOriginal(live);
     }
     return during('reconcile update', wanted, canary, () => deps.mesh.replace(resource, repaired));
   };
@@ -151,14 +154,17 @@ export function createObjects(model: Model, deps: Deps): Objects {
     );
   };
 
-  /** What a route that was there before loses to the Canary, told once: as its original is kept (BC-31). */
-  const lossesOf = ({ resource, name, spec }: Wanted, live: KubernetesObject, canary: Canary): string[] => {
-    if (model.isOurs(canary, live.spec)) return [];
-    const lost = model.losses(pick(live.spec, model.ownedFields[resource.kind] ?? []), spec);
-    if (lost.length === 0) return [];
-    return [
-      `${what({ resource, name }, canary)} was there before the canary and loses ${lost.join('; ')}; spec.service says what it routes`,
+  /** What an object that was there before loses to the Canary, told once: as its original is kept (BC-31). */
+  const lossesOf = (wanted: Wanted, live: KubernetesObject, canary: Canary): string[] => {
+    const { resource, spec, metadata } = wanted;
+    if (metadata ? model.isOurs(canary, live.spec) : isWritten(live, canary)) return [];
+    const lost = model.losses(pick(live.spec, ownedFieldsOf(wanted)), spec, resource.kind);
+    if (lost.length === 0 && (metadata || !specDifference(wanted, live))) return [];
+    const [loses, says] = [
+      lost.length > 0 ? `loses ${lost.join('; ')}` : 'changes',
+      metadata ? 'it routes' : 'is in it',
     ];
+    return [`${what(wanted, canary)} was there before the canary and ${loses}; spec.service says what ${says}`];
   };
 
   return {
@@ -173,7 +179,7 @@ export function createObjects(model: Model, deps: Deps): Objects {
       const remarks: string[] = [];
       for (const wanted of all) {
         const live = await read(wanted, canary);
-        if (live && wanted.metadata) remarks.push(...lossesOf(wanted, live, canary));
+        if (live) remarks.push(...lossesOf(wanted, live, canary));
         stored.push(live ? await repair(wanted, live, canary) : await create(wanted, canary));
       }
       // Only now: a field that is not kept in one object must not hold up the weights in another.
@@ -197,13 +203,33 @@ export function createObjects(model: Model, deps: Deps): Objects {
       await during('move', route, canary, () => deps.mesh.replace(route.resource, moved));
     },
 
-    async revert(canary, route) {
-      const live = await read(route, canary, 'get');
-      const original = live && originalSpec(live, what(route, canary));
-      if (!original || !difference(original, live.spec, 'spec', maps)) return;
-      await during('revert', route, canary, () => deps.mesh.replace(route.resource, { ...live, spec: original }));
+    async revert(canary, places) {
+      for (const place of places) {
+        const live = await read(place, canary, 'get');
+        const original = live && originalSpec(live, what(place, canary));
+        if (!original || !difference(original, live.spec, 'spec', maps)) continue;
+        await during('revert', place, canary, () => deps.mesh.replace(place.resource, { ...live, spec: original }));
+      }
     },
   };
+}
+
+/** Whether Serin or Flagger made an object, or has written it since: what is in it is nobody else's any more. */
+function isWritten(live: KubernetesObject, canary: Canary): boolean {
+  return (
+    isControlledBy(live, canary) ||
+    wasWrittenByEngine(live) ||
+    originalConfiguration in (live.metadata.annotations ?? {})
+  );
+}
+
+/**
+ * With its spec kept in an annotation, even where kubectl has a copy: it also says that we were here. Who only takes fields
+ * away is not among the writers of an object.
+ */
+function withOriginal({ metadata, spec }: KubernetesObject): KubernetesObject['metadata'] {
+  const { annotations = {} } = metadata;
+  return { ...metadata, annotations: { ...annotations, [originalConfiguration]: JSON.stringify(spec) } };
 }
 
 function what({ resource, name }: Place, canary: Canary): string {

@@ -1,6 +1,7 @@
 import type { Canary } from '../../schemas/canary.ts';
 import type { Capabilities } from '../../schemas/providers.ts';
 import type { Traffic, Weights } from '../../workflows/domain/observation.ts';
+import type { Api } from '../api.ts';
 import type { Deps } from '../deps.ts';
 
 /**
@@ -51,8 +52,12 @@ export interface Router {
 
 export type CreateRouter = (deps: Deps) => Router;
 
-/** A provider: what it can do, for Canaries to be checked against, and who does it. */
+/** A provider: what it can do, for Canaries to be checked against, what it needs, and who does it. */
 export interface RouterKind {
   readonly can: Capabilities;
+  /** The API of the product that it writes to; absent where Kubernetes' own are enough. */
+  readonly api?: Api;
+  /** Whatever begins with the name of this provider means it, as in Flagger, unless a longer name is known. */
+  readonly isPrefix?: true;
   readonly create: CreateRouter;
 }

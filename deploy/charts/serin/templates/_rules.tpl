@@ -23,30 +23,7 @@ otherwise. The table in docs/reference/permissions.md is made from what comes of
   resources: [imagetriggers]
   verbs: [list, watch]
 {{- end }}
-{{- if include "serin.uses" (list . "istio") }}
-# Istio
-- apiGroups: [networking.istio.io]
-  resources: [virtualservices, destinationrules]
-  verbs: [list, watch]
-{{- end }}
-{{- if include "serin.uses" (list . "gatewayapi") }}
-# Gateway API
-- apiGroups: [gateway.networking.k8s.io]
-  resources: [httproutes]
-  verbs: [list, watch]
-{{- end }}
-{{- if include "serin.uses" (list . "keda") }}
-# KEDA
-- apiGroups: [keda.sh]
-  resources: [scaledobjects]
-  verbs: [list, watch]
-{{- end }}
-{{- if include "serin.uses" (list . "knative") }}
-# Knative
-- apiGroups: [serving.knative.dev]
-  resources: [services]
-  verbs: [list, watch]
-{{- end }}
+{{- include "serin.apiRules" (list . "starter") }}
 {{- if .Values.configTracking.enabled }}
 # That configuration changes. Only metadata is asked for, but no rule can say so.
 - apiGroups: ['']
@@ -115,33 +92,7 @@ otherwise. The table in docs/reference/permissions.md is made from what comes of
   resources: [serviceaccounts]
   verbs: [get]
 {{- end }}
-{{- if include "serin.uses" (list . "istio") }}
-# Istio
-- apiGroups: [networking.istio.io]
-  resources: [virtualservices, destinationrules]
-  verbs: [get, create, update]
-{{- end }}
-{{- if include "serin.uses" (list . "gatewayapi") }}
-# Gateway API
-- apiGroups: [gateway.networking.k8s.io]
-  resources: [httproutes]
-  verbs: [get, create, update]
-{{- end }}
-{{- if include "serin.uses" (list . "keda") }}
-# KEDA
-- apiGroups: [keda.sh]
-  resources: [scaledobjects]
-  verbs: [get, create, update, patch]
-{{- end }}
-{{- if include "serin.uses" (list . "knative") }}
-# Knative
-- apiGroups: [serving.knative.dev]
-  resources: [services]
-  verbs: [get, update]
-- apiGroups: [serving.knative.dev]
-  resources: [revisions]
-  verbs: [get]
-{{- end }}
+{{- include "serin.apiRules" (list . "worker") }}
 {{- if and .Values.images.enabled .Values.gitops.enabled }}
 # GitOps tools that own an image are told to look.
 - apiGroups: [kustomize.toolkit.fluxcd.io]
@@ -159,5 +110,23 @@ otherwise. The table in docs/reference/permissions.md is made from what comes of
 - apiGroups: [argoproj.io]
   resources: [applications]
   verbs: [patch]
+{{- end }}
+{{- end }}
+
+{{/*
+What a process may do with the APIs of other products that it may use, from files/apis.yaml. Argument: list $ "worker"
+*/}}
+{{- define "serin.apiRules" -}}
+{{- $top := index . 0 }}
+{{- $component := index . 1 }}
+{{- range $top.Files.Get "files/apis.yaml" | fromYamlArray }}
+{{- if include "serin.uses" (list $top .name) }}
+# {{ .product }}
+{{- range index . $component }}
+- apiGroups: [{{ .group }}]
+  resources: [{{ join ", " .resources }}]
+  verbs: [{{ join ", " .verbs }}]
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
