@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { memoryKubernetes } from '../../test/support/memory-kubernetes.ts';
 import { resources } from '../clients/kubernetes.ts';
 import { failure } from '../errors.ts';
-import type { Condition } from '../workflows/domain/plan.ts';
+import type { Condition, StatusPatch } from '../workflows/domain/plan.ts';
 import { canaryStatus, createWriteStatus, stalledMessage, statusChange, storedStatus } from './status.ts';
 
 const ref = { namespace: 'prod', name: 'shop' };
@@ -168,12 +168,16 @@ describe('the change of a status', () => {
     expect(stalledMessage(stored)).toBe('no target');
   });
 
-  it('writes an empty map of tracked configs beside the first hash, and leaves an existing one alone', () => {
-    expect(statusChange({}, { lastAppliedSpec: 'v1:a' }, now)).toMatchObject({ trackedConfigs: {} });
-    expect(statusChange({ trackedConfigs: { 'secret/db': 'x' } }, { lastAppliedSpec: 'v1:a' }, now)).not.toHaveProperty(
-      'trackedConfigs',
-    );
-    expect(statusChange({}, { canaryWeight: 5 }, now)).not.toHaveProperty('trackedConfigs');
+  it.each<[string, object, StatusPatch, unknown]>([
+    ['is empty where nothing is tracked', {}, { lastAppliedSpec: 'v1:a', trackedConfigs: {} }, {}],
+    ['is absent where nobody tracks', {}, { lastAppliedSpec: 'v1:a' }, undefined],
+    ['is not left to a revision that is not tracked', { lastAppliedSpec: 'v1:a' }, { lastAppliedSpec: 'v1:b' }, null],
+    ['stays with its revision', { lastAppliedSpec: 'v1:a' }, { lastAppliedSpec: 'v1:a', canaryWeight: 5 }, undefined],
+    ['stays while no revision is taken up', { lastAppliedSpec: 'v1:a' }, { canaryWeight: 5 }, undefined],
+  ])('the map of tracked configs %s', (_, stored, patch, expected) => {
+    const before = 'lastAppliedSpec' in stored ? { ...stored, trackedConfigs: { 'secret/db': 'x' } } : {};
+    const change = statusChange(before, patch, now) as { trackedConfigs?: unknown };
+    expect(change.trackedConfigs).toEqual(expected);
   });
 });
 

@@ -106,12 +106,12 @@ export function statusChange(stored: StoredStatus, patch: StatusPatch, now: stri
   }
   const conditions = changedConditions(stored.conditions ?? [], patch, now);
   if (conditions) change.conditions = conditions;
-  const configs = changedMap(stored.trackedConfigs, patch);
-  if (configs) change.trackedConfigs = configs;
+  const configs = changedConfigs(stored, patch);
+  // A merge patch removes with null.
+  if (configs !== undefined) change.trackedConfigs = configs;
   if (patch.cookies) {
     for (const [which, field] of Object.entries(cookieFields)) {
       const cookie = patch.cookies[which as keyof Cookies];
-      // A merge patch removes with null.
       if ((cookie ?? '') !== (stored[field] ?? '')) change[field] = cookie ?? null;
     }
   }
@@ -120,16 +120,19 @@ export function statusChange(stored: StoredStatus, patch: StatusPatch, now: stri
   return { ...change, lastTransitionTime: now };
 }
 
-/** The merge patch for the map of tracked configurations, or undefined when it is right. */
-function changedMap(stored: unknown, { trackedConfigs, lastAppliedSpec }: StatusPatch): object | undefined {
-  if (stored === undefined || stored === null) {
-    // Tools that know Flagger read an absent map as tracking switched off.
-    return trackedConfigs ?? (lastAppliedSpec === undefined ? undefined : {});
-  }
-  if (!trackedConfigs) return undefined;
-  const before = stored as Record<string, string>;
-  const gone = Object.keys(before).filter((key) => !(key in trackedConfigs));
-  const changed = Object.entries(trackedConfigs).filter(([key, checksum]) => before[key] !== checksum);
+/**
+ * The merge patch for the map of tracked configurations, or undefined when it is right. Tools that know Flagger read an
+ * absent map as tracking switched off, so one of another revision does not stay behind.
+ *
+ * @see engine spec 5.2
+ */
+function changedConfigs(stored: StoredStatus, patch: StatusPatch): object | null | undefined {
+  const { trackedConfigs: wanted, lastAppliedSpec = stored.lastAppliedSpec } = patch;
+  const before = isMap(stored.trackedConfigs) ? stored.trackedConfigs : undefined;
+  if (!wanted) return before && lastAppliedSpec !== stored.lastAppliedSpec ? null : undefined;
+  if (!before) return wanted;
+  const gone = Object.keys(before).filter((key) => !(key in wanted));
+  const changed = Object.entries(wanted).filter(([key, checksum]) => before[key] !== checksum);
   if (gone.length + changed.length === 0) return undefined;
   return { ...Object.fromEntries(gone.map((key) => [key, null])), ...Object.fromEntries(changed) };
 }

@@ -225,7 +225,10 @@ describe('on a real API server', () => {
     });
     await shop.carryOut('tell', { do: 'write-status', status: { phase: 'Initializing', condition, stalled } });
     expect((await shop.get(resources.canaries, 'shop')).metadata.resourceVersion).toBe(first.metadata.resourceVersion);
-    await shop.carryOut('tell', { do: 'write-status', status: { stalled: null, lastAppliedSpec: 'v1:a' } });
+    await shop.carryOut('tell', {
+      do: 'write-status',
+      status: { stalled: null, lastAppliedSpec: 'v1:a', trackedConfigs: {} },
+    });
     const last = await shop.get(resources.canaries, 'shop');
     expect(last.status).toMatchObject({ trackedConfigs: {}, conditions: [{ type: 'Promoted', ...condition }] });
     expect(last.spec).toEqual(first.spec);

@@ -4,7 +4,7 @@ import { failure } from '../../errors.ts';
 import type { Canary } from '../../schemas/canary.ts';
 import { during, retryOnConflict } from '../attempts.ts';
 import { controllerOf, isControlledBy, keptByPrefix, ownerReference } from '../ownership.ts';
-import { sameJson, sha256 } from '../revision.ts';
+import { revisionOf, sameJson, sha256 } from '../revision.ts';
 import {
   configKey,
   configReferences,
@@ -18,7 +18,10 @@ import {
 export interface Tracked {
   /** By key, in the order of the keys; empty when nothing is tracked. */
   readonly configs: ReadonlyMap<string, TrackedConfig>;
-  /** What `status.trackedConfigs` says of them. Undefined when tracking is off, or there is nothing to track. */
+  /**
+   * What `status.trackedConfigs` says of them, and the name of the revision is made of. Undefined when there is nothing
+   * to track. With tracking off, those of before for as long as the template is the one they were released with.
+   */
   readonly checksums?: Readonly<Record<string, string>>;
 }
 
@@ -73,7 +76,7 @@ export function createConfigTracker(
 ): ConfigTracker {
   return {
     async collect(canary, template) {
-      if (!configTracking) return { configs: new Map() };
+      if (!configTracking) return { configs: new Map(), ...untracked(canary, template) };
       const found = await Promise.all(
         [...wantedBy(template)].map(async ([key, { kind, name, optional }]) => {
           const object = await readOriginal(canary, kind, name, optional);
@@ -167,6 +170,17 @@ export function createConfigTracker(
       ...(type ? { type } : {}),
     };
   }
+}
+
+/**
+ * To stop looking at configuration is no change of it: a revision that was named with some keeps its name until its
+ * template changes, or the switch alone would start a release of every Canary.
+ */
+function untracked({ status }: Canary, template: ConfiguredTemplate): Pick<Tracked, 'checksums'> {
+  const { trackedConfigs = {}, lastAppliedSpec, lastPromotedSpec } = status ?? {};
+  if (Object.keys(trackedConfigs).length === 0) return {};
+  const named = revisionOf(template, trackedConfigs);
+  return named === lastAppliedSpec || named === lastPromotedSpec ? { checksums: trackedConfigs } : {};
 }
 
 function copyOf(name: string): string {

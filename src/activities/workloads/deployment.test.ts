@@ -548,6 +548,47 @@ describe('configuration that the pods read', () => {
     expect((await off.look(shopCanary())).target).not.toHaveProperty('configs');
   });
 
+  describe('when tracking is switched off', () => {
+    const off = { configTracking: false };
+    const atRest = (revision: string, configs?: object) =>
+      shopCanary(
+        {},
+        { phase: 'Succeeded', lastAppliedSpec: revision, lastPromotedSpec: revision, trackedConfigs: configs },
+      );
+
+    it('starts no release, nor does switching it on again, unless the configuration changed meanwhile', async () => {
+      const kubernetes = await started();
+      const { revision, configs } = (await workload(kubernetes).look(shopCanary())).target;
+      const canary = atRest(revision, configs);
+      expect((await workload(kubernetes, off).look(canary)).target).toMatchObject({ revision, configs });
+      expect((await workload(kubernetes).look(canary)).target).toMatchObject({ revision, configs });
+      kubernetes.put(settings({ color: 'blue' }));
+      expect((await workload(kubernetes, off).look(canary)).target).toMatchObject({ revision, configs });
+      expect((await workload(kubernetes).look(canary)).target.revision).not.toBe(revision);
+    });
+
+    it('names a new template by itself alone, and then again with what it reads', async () => {
+      const kubernetes = await started();
+      const { revision, configs } = (await workload(kubernetes).look(shopCanary())).target;
+      const plain = setImage(kubernetes, 'shop:1.1');
+      const { target } = await workload(kubernetes, off).look(atRest(revision, configs));
+      expect(target).toMatchObject({ revision: plain });
+      expect(target).not.toHaveProperty('configs');
+      expect((await workload(kubernetes).look(atRest(plain))).target.revision).not.toBe(plain);
+    });
+
+    it('promotes what is being analysed, which then reads what the target reads', async () => {
+      const kubernetes = await started();
+      setImage(kubernetes, 'shop:1.1');
+      const { revision, configs } = (await workload(kubernetes).look(shopCanary())).target;
+      const status = { phase: 'Progressing', lastAppliedSpec: revision, trackedConfigs: configs };
+      await workload(kubernetes, off).promote(shopCanary({}, status), revision, 'run-2');
+      expect([imageOf(primaryOf(kubernetes)), volumeOf(primaryOf(kubernetes))]).toEqual(['shop:1.1', 'settings']);
+      const view = await workload(kubernetes, off).look(atRest(revision, configs));
+      expect(view).toMatchObject({ target: { revision }, primary: { equalsTarget: true } });
+    });
+  });
+
   it('that changes after it was analysed is not promoted', async () => {
     const kubernetes = await started();
     const { target } = await workload(kubernetes).look(shopCanary());

@@ -221,12 +221,17 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
     return {
       revision: revisionOf(kind.template(found), tracked?.checksums),
       ...(which === 'canary' ? { ...imageOf(kind.template(found)), ...authorOf(found) } : {}),
-      // That nothing is tracked any more is worth saying: the status forgets what was.
-      ...(tracked && settings.configTracking ? { configs: tracked.checksums ?? {} } : {}),
+      ...configsOf(tracked),
       replicas: kind.replicas(found),
       available: kind.available(found),
       readiness: await readinessOf(canary, found, which),
     };
+  }
+
+  /** That nothing is tracked any more is worth saying: the status forgets what was. */
+  function configsOf(tracked: Tracked | undefined): Pick<ObservedWorkload, 'configs'> {
+    const configs = tracked?.checksums ?? (tracked && settings.configTracking ? {} : undefined);
+    return configs ? { configs } : {};
   }
 
   async function readinessOf(canary: Canary, found: PodController, which: 'primary' | 'canary'): Promise<Readiness> {
