@@ -141,7 +141,7 @@ export async function release(start: messages.ReleaseStart): Promise<Outcome> {
 
 /** A run that began under earlier rules goes on by them: its history says what was decided. */
 function begun({ canary, after }: messages.ReleaseStart): Release {
-  const rules = patched('rules-3') ? 3 : patched('rules-2') ? 2 : 1;
+  const rules = patched('rules-4') ? 4 : patched('rules-3') ? 3 : patched('rules-2') ? 2 : 1;
   return begin({ id: workflowInfo().runId, canary, ...after, rules });
 }
 

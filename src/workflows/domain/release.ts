@@ -14,6 +14,8 @@ import type { Observation, ObservedCanary } from './observation.ts';
 import type { Order } from './orders.ts';
 import type { Action, Outcome, Release, Rules } from './state.ts';
 
+const latestRules: Rules = 4;
+
 /** A release that has just been asked for and has not looked yet. */
 export function begin(start: {
   readonly id: string;
@@ -27,7 +29,7 @@ export function begin(start: {
   readonly rules?: Rules;
 }): Release {
   return {
-    rules: start.rules ?? 3,
+    rules: start.rules ?? latestRules,
     id: start.id,
     canary: start.canary,
     turn: 0,
