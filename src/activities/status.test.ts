@@ -77,6 +77,31 @@ describe('writing the status', () => {
     expect(kubernetes.writes).toHaveLength(1);
   });
 
+  it('remembers the target with a revision and a phase, of which it is told what they will be, and never for itself alone', async () => {
+    const kubernetes = memoryKubernetes(canary({ phase: 'Finalising', lastAppliedSpec: 'v1:a', trackedConfigs: {} }));
+    const told: unknown[] = [];
+    const write = createWriteStatus(
+      kubernetes,
+      () => new Date(now),
+      (object) => {
+        const { lastAppliedSpec, trackedConfigs } = storedStatus(object);
+        told.push({ lastAppliedSpec, trackedConfigs });
+        return Promise.resolve({ uid: 'u', generation: told.length, revision: 'v1:a' });
+      },
+    );
+    await write(ref, { canaryWeight: 20 });
+    await write(ref, { phase: 'Succeeded' });
+    await write(ref, { phase: 'Succeeded' });
+    await write(ref, { lastAppliedSpec: 'v1:b' });
+    await write(ref, { lastAppliedSpec: 'v1:c', trackedConfigs: { 'secret/db': 'x' } });
+    expect(told).toEqual([
+      { lastAppliedSpec: 'v1:a', trackedConfigs: {} },
+      { lastAppliedSpec: 'v1:b' },
+      { lastAppliedSpec: 'v1:c', trackedConfigs: { 'secret/db': 'x' } },
+    ]);
+    expect(kubernetes.peek('Canary', 'shop')!.status).toMatchObject({ observedTarget: { uid: 'u', generation: 3 } });
+  });
+
   it('leaves fields of others alone, such as session cookies', async () => {
     const kubernetes = memoryKubernetes(
       canary({ phase: 'Progressing', sessionAffinityCookie: 'sid=x', canaryWeight: 10 }),

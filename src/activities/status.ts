@@ -1,5 +1,6 @@
 import { resources, type Kubernetes, type KubernetesObject } from '../clients/kubernetes.ts';
 import { failure } from '../errors.ts';
+import type { ObservedTarget } from '../schemas/canary-status.ts';
 import type { CanaryStatus, Cookies, Phase } from '../workflows/domain/observation.ts';
 import type { StatusPatch } from '../workflows/domain/plan.ts';
 import { during, retryOnConflict } from './attempts.ts';
@@ -16,6 +17,9 @@ interface StoredCondition {
   readonly lastUpdateTime?: string;
   readonly lastTransitionTime?: string;
 }
+
+/** What to remember of the target of a Canary whose status is about to be this. */
+export type ObserveTarget = (canary: KubernetesObject) => Promise<ObservedTarget | undefined>;
 
 /** Writes what differs from the stored status, and nothing when nothing does. */
 export type WriteStatus = (canary: CanaryRef, patch: StatusPatch) => Promise<void>;
@@ -34,7 +38,11 @@ const cookieFields = {
  *
  * @see engine spec 5.3 and 5.5
  */
-export function createWriteStatus(kubernetes: Kubernetes, now: () => Date = () => new Date()): WriteStatus {
+export function createWriteStatus(
+  kubernetes: Kubernetes,
+  now: () => Date = () => new Date(),
+  observeTarget: ObserveTarget = () => Promise.resolve(undefined),
+): WriteStatus {
   return async (ref, patch) => {
     const { namespace, name } = ref;
     const what = `${name}.${namespace}`;
@@ -55,13 +63,36 @@ export function createWriteStatus(kubernetes: Kubernetes, now: () => Date = () =
             .replace(/\.\d+Z$/, 'Z'),
         );
         if (!status) return;
+        // It comes along with a write that is due anyway: whoever installed an older CRD has none, and loses nothing else.
+        const names = patch.phase !== undefined || patch.lastAppliedSpec !== undefined;
+        const observedTarget = names ? await observeTarget(withRevision(canary, patch, status)) : undefined;
         const { resourceVersion } = canary.metadata;
         const written = await during(`updating canary ${what} status failed`, () =>
-          kubernetes.patch(resources.canaries, namespace, name, { metadata: { resourceVersion }, status }, 'status'),
+          kubernetes.patch(
+            resources.canaries,
+            namespace,
+            name,
+            {
+              metadata: { resourceVersion },
+              status: { ...status, ...(observedTarget ? { observedTarget } : {}) },
+            },
+            'status',
+          ),
         );
         checkKept(written, patch, what);
       }),
     );
+  };
+}
+
+/** The Canary with what its status will say of its revision. */
+function withRevision(canary: KubernetesObject, patch: StatusPatch, change: object): KubernetesObject {
+  const stored = storedStatus(canary);
+  const { lastAppliedSpec = stored.lastAppliedSpec, trackedConfigs = stored.trackedConfigs } = patch;
+  const isForgotten = (change as StoredStatus).trackedConfigs === null;
+  return {
+    ...canary,
+    status: { ...stored, lastAppliedSpec, trackedConfigs: isForgotten ? undefined : trackedConfigs },
   };
 }
 

@@ -57,6 +57,7 @@ export function createKnativeWorkload({ kubernetes }: Deps): Workload {
     },
 
     pods: () => Promise.resolve(undefined),
+    observedTarget: () => Promise.resolve(undefined),
 
     async ensurePrimary(canary) {
       await retryOnConflict(async () => {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { resources } from '../../clients/kubernetes.ts';
-import { failure, failureType, messageOf } from '../../errors.ts';
+import { failure } from '../../errors.ts';
 import type { Canary } from '../../schemas/canary.ts';
 import { primaryTargetName, progressDeadlineSeconds, readyThreshold, serviceNames } from '../../schemas/defaults.ts';
 import type { ObservedWorkload, Readiness } from '../../workflows/domain/observation.ts';
@@ -10,8 +10,9 @@ import { createConfigTracker, type Tracked } from '../configs/tracker.ts';
 import type { Deps } from '../deps.ts';
 import { controllerOf } from '../ownership.ts';
 import { revisionOf, sameJson } from '../revision.ts';
+import { observedTarget, revisionOfTarget } from './baseline.ts';
 import type { PodController, PodKind } from './pod-kind.ts';
-import { podTrouble } from './pod-trouble.ts';
+import { causeOf } from './pod-trouble.ts';
 import {
   checkPrimary,
   equalsTarget,
@@ -58,6 +59,12 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
       return podsOf(await readPair(canary));
     },
 
+    async observedTarget(canary) {
+      if (!canary.status?.lastAppliedSpec) return undefined;
+      const target = await read(canary, canary.spec.targetRef.name);
+      return target && observedTarget(kind, canary, target);
+    },
+
     async ensurePrimary(canary, key) {
       await during(`${kind.creating} failed`, () =>
         retryOnConflict(async () => {
@@ -74,7 +81,7 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
       await retryOnConflict(async () => {
         const pair = await readPair(canary);
         const tracked = await tracker.collect(canary, kind.template(pair.target));
-        const current = revisionOf(kind.template(pair.target), tracked.checksums);
+        const current = revisionOfTarget(kind, canary, pair.target, tracked.checksums);
         if (current !== revision) {
           const name = fullName(canary, canary.spec.targetRef.name);
           throw failure('Conflict', `target changed: ${word} ${name} is at ${current}, analysed was ${revision}`);
@@ -143,7 +150,9 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
     const tracked = await tracker.collect(canary, template);
     // With a template of before comes the configuration of before, if it is still there.
     await tracker.copy(canary, tracked, promotedOnce && 'keep');
-    const revision = promotedOnce ? (canary.status?.lastPromotedSpec ?? '') : revisionOf(template, tracked.checksums);
+    const revision = promotedOnce
+      ? (canary.status?.lastPromotedSpec ?? '')
+      : revisionOfTarget(kind, canary, target, tracked.checksums);
     const id = promotionId(revision, tracked, key);
     const primary = newPrimary(pair, tracker.rewrite(template, tracked), id.key);
     if (!promotedOnce) await promoted.keep(canary, revision, template);
@@ -161,7 +170,7 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
   ): Promise<void> {
     const { canary } = pair;
     const template = kind.template(pair.target);
-    const revision = revisionOf(template, tracked.checksums);
+    const revision = revisionOfTarget(kind, canary, pair.target, tracked.checksums);
     const id = promotionId(revision, tracked, key);
     const next = promotedPrimary(pair, primary, tracker.rewrite(template, tracked), id, replicas);
     // Kept before the primary runs it: from then on it must be possible to bring it back.
@@ -219,7 +228,10 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
     tracked?: Tracked,
   ): Promise<ObservedWorkload> {
     return {
-      revision: revisionOf(kind.template(found), tracked?.checksums),
+      revision:
+        which === 'canary'
+          ? revisionOfTarget(kind, canary, found, tracked?.checksums)
+          : revisionOf(kind.template(found)),
       ...(which === 'canary' ? { ...imageOf(kind.template(found)), ...authorOf(found) } : {}),
       ...configsOf(tracked),
       replicas: kind.replicas(found),
@@ -248,21 +260,8 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
     if (readiness.ready) return readiness;
     const { retriable, rolledOut } = readiness;
     const message = kind.notReady(which, fullName(canary, found.metadata.name), readiness);
-    const cause = retriable ? undefined : await causeOf(found);
+    const cause = retriable ? undefined : await causeOf(kubernetes, found);
     return { ready: false, retriable, message, rolledOut, ...(cause === undefined ? {} : { cause }) };
-  }
-
-  async function causeOf({ metadata, spec }: PodController): Promise<string | undefined> {
-    const labels = Object.entries(spec.selector.matchLabels ?? {});
-    const labelSelector = labels.map(([key, value]) => `${key}=${value}`).join(',');
-    try {
-      const { items } = await kubernetes.list(resources.pods, metadata.namespace, { labelSelector });
-      return podTrouble(items);
-    } catch (error) {
-      // That it is not ready is known without the pods; whoever may not read them should still learn that.
-      if (failureType(error) !== 'Unauthorized') throw error;
-      return `its pods could not be read: ${messageOf(error)}`;
-    }
   }
 
   /** @see engine spec 10.4 */

@@ -69,6 +69,7 @@ export function createServiceWorkload({ kubernetes, settings }: Deps): Workload 
     },
 
     pods: () => Promise.resolve(undefined),
+    observedTarget: () => Promise.resolve(undefined),
 
     async ensurePrimary(canary) {
       await during('reconcileCanaryService failed', () => retryOnConflict(() => ensureCopy(canary, 'canary')));

@@ -1,4 +1,5 @@
 import type { Canary } from '../../schemas/canary.ts';
+import type { ObservedTarget } from '../../schemas/canary-status.ts';
 import type { ObservedPrimary, ObservedWorkload } from '../../workflows/domain/observation.ts';
 import type { Deps } from '../deps.ts';
 
@@ -15,6 +16,12 @@ export interface Workload {
    * @throws `Conflict` when the primary's name belongs to something else
    */
   look(canary: Canary): Promise<WorkloadView>;
+
+  /**
+   * What the status of this Canary is to remember of the target: undefined where it is at another revision than the
+   * status names, or is of a kind without generations, or without templates that get new defaults.
+   */
+  observedTarget(canary: Canary): Promise<ObservedTarget | undefined>;
 
   /**
    * What Services need to know about the pods; undefined for a target that has none of its own, whose Services are not
