@@ -82,7 +82,7 @@ export function createCarryOut(
       }
       case 'ensure-primary': {
         const canary = parsed(object);
-        return parts.workload(canary).ensurePrimary(canary, key);
+        return remark(object, await parts.workload(canary).ensurePrimary(canary, key));
       }
       case 'ensure-autoscaler': {
         const canary = parsed(object);
@@ -110,7 +110,8 @@ export function createCarryOut(
       }
       case 'promote': {
         const canary = parsed(object);
-        return parts.workload(canary).promote(canary, step.revision, key, step.replicas);
+        const remarks = await parts.workload(canary).promote(canary, step.revision, key, step.replicas);
+        return remark(object, remarks);
       }
       case 'revert-target': {
         const canary = parsed(object);

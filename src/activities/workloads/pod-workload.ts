@@ -11,17 +11,10 @@ import type { Deps } from '../deps.ts';
 import { controllerOf } from '../ownership.ts';
 import { revisionOf, sameJson } from '../revision.ts';
 import { observedTarget, revisionOfTarget } from './baseline.ts';
+import { restoreCopies } from './missing-copies.ts';
 import type { PodController, PodKind } from './pod-kind.ts';
 import { causeOf } from './pod-trouble.ts';
-import {
-  checkPrimary,
-  equalsTarget,
-  newPrimary,
-  podsOf,
-  promotedPrimary,
-  type Pair,
-  type PromotionId,
-} from './primary.ts';
+import { checkPrimary, equalsTarget, newPrimary, podsOf, promotedPrimary, promotionId, type Pair } from './primary.ts';
 import { createPromotedTemplates } from './promoted-template.ts';
 import { authorOf, fullName, imageOf, isInitializing } from './target.ts';
 import type { Workload } from './workload.ts';
@@ -51,8 +44,18 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
         pair.primary && observe(canary, pair.primary, 'primary'),
       ]);
       if (!pair.primary || !primary) return { pods: podsOf(pair), target };
-      const [ours, same] = await Promise.all([isOurs(canary, pair.primary), runsTarget(pair, pair.primary, tracked)]);
-      return { pods: podsOf(pair), target, primary: { ...primary, equalsTarget: same, ours } };
+      const [ours, { same, missing }] = await Promise.all([
+        isOurs(canary, pair.primary),
+        tracker.copies(canary, pair.primary.spec.template, tracked),
+      ]);
+      // Its template and its configuration are the target's. One without copies reads what the target reads.
+      const isEqual = equalsTarget(pair, pair.primary) && same;
+      return {
+        pods: podsOf(pair),
+        drift: missing.map(({ kind, name }) => `${kind} ${name}-primary`),
+        target,
+        primary: { ...primary, equalsTarget: isEqual, ours },
+      };
     },
 
     async pods(canary) {
@@ -66,19 +69,23 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
     },
 
     async ensurePrimary(canary, key) {
-      await during(`${kind.creating} failed`, () =>
+      return during(`${kind.creating} failed`, () =>
         retryOnConflict(async () => {
           const pair = await readPair(canary);
           if (!pair.primary) return create(pair, key);
-          if (!isInitializing(canary) || !(await isOurs(canary, pair.primary))) return;
-          const tracked = await tracker.collect(canary, kind.template(pair.target));
-          await copyTarget(pair, pair.primary, tracked, key);
+          const template = kind.template(pair.target);
+          if (!isInitializing(canary)) {
+            const released = (await promoted.find(canary)) ?? template;
+            return restoreCopies(tracker, canary, pair.primary.spec.template, released);
+          }
+          if (!(await isOurs(canary, pair.primary))) return [];
+          return copyTarget(pair, pair.primary, await tracker.collect(canary, template), key);
         }),
       );
     },
 
     async promote(canary, revision, key, replicas) {
-      await retryOnConflict(async () => {
+      return retryOnConflict(async () => {
         const pair = await readPair(canary);
         const tracked = await tracker.collect(canary, kind.template(pair.target));
         const current = revisionOfTarget(kind, canary, pair.target, tracked.checksums);
@@ -86,7 +93,7 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
           const name = fullName(canary, canary.spec.targetRef.name);
           throw failure('Conflict', `target changed: ${word} ${name} is at ${current}, analysed was ${revision}`);
         }
-        await copyTarget(pair, pair.primary ?? missing(canary, primaryTargetName(canary)), tracked, key, replicas);
+        return copyTarget(pair, pair.primary ?? missing(canary, primaryTargetName(canary)), tracked, key, replicas);
       });
     },
 
@@ -143,13 +150,13 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
     return kind.replicas(target) || (await startReplicas(canary, 1));
   }
 
-  async function create(pair: Pair, key: string): Promise<void> {
+  async function create(pair: Pair, key: string): Promise<readonly string[]> {
     const { canary, target } = pair;
     const promotedOnce = await promoted.find(canary);
     const template = promotedOnce ?? kind.template(target);
     const tracked = await tracker.collect(canary, template);
     // With a template of before comes the configuration of before, if it is still there.
-    await tracker.copy(canary, tracked, promotedOnce && 'keep');
+    const remarks = await tracker.copy(canary, tracked, promotedOnce && 'keep');
     const revision = promotedOnce
       ? (canary.status?.lastPromotedSpec ?? '')
       : revisionOfTarget(kind, canary, target, tracked.checksums);
@@ -159,6 +166,7 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
     await during(`creating ${word} ${fullName(canary, primary.metadata.name)} failed`, () =>
       kubernetes.create(resource, primary),
     );
+    return remarks;
   }
 
   async function copyTarget(
@@ -167,7 +175,7 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
     tracked: Tracked,
     key: string,
     replicas?: number,
-  ): Promise<void> {
+  ): Promise<readonly string[]> {
     const { canary } = pair;
     const template = kind.template(pair.target);
     const revision = revisionOfTarget(kind, canary, pair.target, tracked.checksums);
@@ -175,18 +183,14 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
     const next = promotedPrimary(pair, primary, tracker.rewrite(template, tracked), id, replicas);
     // Kept before the primary runs it: from then on it must be possible to bring it back.
     await promoted.keep(canary, revision, template);
-    await tracker.copy(canary, tracked);
+    const remarks = await tracker.copy(canary, tracked);
     if (!sameJson(primary, next)) {
       await during(`updating ${word} ${fullName(canary, primary.metadata.name)} template spec failed`, () =>
         kubernetes.replace(resource, next),
       );
     }
     await promoted.forgetOthers(canary, revision);
-  }
-
-  /** Its template and its configuration are the target's. One without copies reads what the target reads. */
-  async function runsTarget(pair: Pair, primary: PodController, tracked: Tracked): Promise<boolean> {
-    return equalsTarget(pair, primary) && tracker.isCopied(pair.canary, primary.spec.template, tracked);
+    return remarks;
   }
 
   async function readPair(canary: Canary): Promise<Pair> {
@@ -289,9 +293,4 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
     const why = `${resource.plural}.apps "${name}" not found`;
     throw failure('NotFound', `${word} ${fullName(canary, name)} get query error: ${why}`);
   }
-}
-
-/** Pods read most configuration only once, so that a change of it alone has to start them anew. */
-function promotionId(revision: string, { checksums }: Tracked, key: string): PromotionId {
-  return checksums ? { key: revision, tellsAll: true } : { key, tellsAll: false };
 }

@@ -74,6 +74,7 @@ export function createServiceWorkload({ kubernetes, settings }: Deps): Workload 
     async ensurePrimary(canary) {
       await during('reconcileCanaryService failed', () => retryOnConflict(() => ensureCopy(canary, 'canary')));
       await during('reconcilePrimaryService failed', () => retryOnConflict(() => ensureCopy(canary, 'primary')));
+      return [];
     },
 
     async promote(canary, revision) {
@@ -91,6 +92,7 @@ export function createServiceWorkload({ kubernetes, settings }: Deps): Workload 
           await write(primary, copyOf(canary, target, 'primary'));
         }),
       );
+      return [];
     },
 
     // Its pods are somebody else's.
