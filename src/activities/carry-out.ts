@@ -2,6 +2,7 @@ import { resources, type KubernetesObject } from '../clients/kubernetes.ts';
 import { failure, failureType, messageOf } from '../errors.ts';
 import { canaryField, type Log } from '../log.ts';
 import { parseCanary, type Canary } from '../schemas/canary.ts';
+import type { ObservedTarget } from '../schemas/canary-status.ts';
 import type { Phase, Traffic } from '../workflows/domain/observation.ts';
 import { planTimeoutMs, type EventRecord, type Plan, type PlanFailure, type Step } from '../workflows/domain/plan.ts';
 import { during, retryOnConflict } from './attempts.ts';
@@ -29,7 +30,7 @@ export function createCarryOut(
   log: Pick<Log, 'info' | 'warn'>,
   meters: ReleaseMeters = noMeters,
 ): CarryOut {
-  const writeStatus = createWriteStatus(kubernetes);
+  const writeStatus = createWriteStatus(kubernetes, undefined, observeTarget);
   const record = createRecordEvent(kubernetes, log);
   const setFinalizer = createSetFinalizer(kubernetes);
 
@@ -80,7 +81,7 @@ export function createCarryOut(
       }
       case 'ensure-primary': {
         const canary = parsed(object);
-        return parts.workload(canary).ensurePrimary(canary, key);
+        return remark(object, await parts.workload(canary).ensurePrimary(canary, key));
       }
       case 'ensure-autoscaler': {
         const canary = parsed(object);
@@ -108,7 +109,8 @@ export function createCarryOut(
       }
       case 'promote': {
         const canary = parsed(object);
-        return parts.workload(canary).promote(canary, step.revision, key, step.replicas);
+        const remarks = await parts.workload(canary).promote(canary, step.revision, key, step.replicas);
+        return remark(object, remarks);
       }
       case 'revert-target': {
         const canary = parsed(object);
@@ -129,6 +131,18 @@ export function createCarryOut(
       }
       case 'set-finalizer':
         return setFinalizer(ref, step.present);
+    }
+  }
+
+  /** It saves releases that nobody asked for; for want of it no status is left unwritten. */
+  async function observeTarget(object: KubernetesObject): Promise<ObservedTarget | undefined> {
+    try {
+      const canary = parsed(object);
+      return await parts.workload(canary).observedTarget(canary);
+    } catch (error) {
+      const reason = failureType(error);
+      if (reason === undefined || reason === 'Unavailable') throw error;
+      return undefined;
     }
   }
 

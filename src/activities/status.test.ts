@@ -89,6 +89,31 @@ describe('writing the status', () => {
     expect(kubernetes.writes).toHaveLength(1);
   });
 
+  it('remembers the target with a revision and a phase, of which it is told what they will be, and never for itself alone', async () => {
+    const kubernetes = memoryKubernetes(canary({ phase: 'Finalising', lastAppliedSpec: 'v1:a', trackedConfigs: {} }));
+    const told: unknown[] = [];
+    const write = createWriteStatus(
+      kubernetes,
+      () => new Date(now),
+      (object) => {
+        const { lastAppliedSpec, trackedConfigs } = storedStatus(object);
+        told.push({ lastAppliedSpec, trackedConfigs });
+        return Promise.resolve({ uid: 'u', generation: told.length, revision: 'v1:a' });
+      },
+    );
+    await write(ref, { canaryWeight: 20 });
+    await write(ref, { phase: 'Succeeded' });
+    await write(ref, { phase: 'Succeeded' });
+    await write(ref, { lastAppliedSpec: 'v1:b' });
+    await write(ref, { lastAppliedSpec: 'v1:c', trackedConfigs: { 'secret/db': 'x' } });
+    expect(told).toEqual([
+      { lastAppliedSpec: 'v1:a', trackedConfigs: {} },
+      { lastAppliedSpec: 'v1:b' },
+      { lastAppliedSpec: 'v1:c', trackedConfigs: { 'secret/db': 'x' } },
+    ]);
+    expect(kubernetes.peek('Canary', 'shop')!.status).toMatchObject({ observedTarget: { uid: 'u', generation: 3 } });
+  });
+
   it('leaves fields of others alone, such as session cookies', async () => {
     const kubernetes = memoryKubernetes(
       canary({ phase: 'Progressing', sessionAffinityCookie: 'sid=x', canaryWeight: 10 }),
@@ -227,12 +252,16 @@ describe('the change of a status', () => {
     expect(conditionMessage(stored, 'Stalled')).toBe('no target');
   });
 
-  it('writes an empty map of tracked configs beside the first hash, and leaves an existing one alone', () => {
-    expect(statusChange({}, { lastAppliedSpec: 'v1:a' }, now)).toMatchObject({ trackedConfigs: {} });
-    expect(statusChange({ trackedConfigs: { 'secret/db': 'x' } }, { lastAppliedSpec: 'v1:a' }, now)).not.toHaveProperty(
-      'trackedConfigs',
-    );
-    expect(statusChange({}, { canaryWeight: 5 }, now)).not.toHaveProperty('trackedConfigs');
+  it.each<[string, object, StatusPatch, unknown]>([
+    ['is empty where nothing is tracked', {}, { lastAppliedSpec: 'v1:a', trackedConfigs: {} }, {}],
+    ['is absent where nobody tracks', {}, { lastAppliedSpec: 'v1:a' }, undefined],
+    ['is not left to a revision that is not tracked', { lastAppliedSpec: 'v1:a' }, { lastAppliedSpec: 'v1:b' }, null],
+    ['stays with its revision', { lastAppliedSpec: 'v1:a' }, { lastAppliedSpec: 'v1:a', canaryWeight: 5 }, undefined],
+    ['stays while no revision is taken up', { lastAppliedSpec: 'v1:a' }, { canaryWeight: 5 }, undefined],
+  ])('the map of tracked configs %s', (_, stored, patch, expected) => {
+    const before = 'lastAppliedSpec' in stored ? { ...stored, trackedConfigs: { 'secret/db': 'x' } } : {};
+    const change = statusChange(before, patch, now) as { trackedConfigs?: unknown };
+    expect(change.trackedConfigs).toEqual(expected);
   });
 });
 

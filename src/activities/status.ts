@@ -1,5 +1,6 @@
 import { resources, type Kubernetes, type KubernetesObject } from '../clients/kubernetes.ts';
 import { failure } from '../errors.ts';
+import type { ObservedTarget } from '../schemas/canary-status.ts';
 import type { CanaryStatus, Cookies, Phase } from '../workflows/domain/observation.ts';
 import type { StatusPatch } from '../workflows/domain/plan.ts';
 import { during, retryOnConflict } from './attempts.ts';
@@ -16,6 +17,9 @@ interface StoredCondition {
   readonly lastUpdateTime?: string;
   readonly lastTransitionTime?: string;
 }
+
+/** What to remember of the target of a Canary whose status is about to be this. */
+export type ObserveTarget = (canary: KubernetesObject) => Promise<ObservedTarget | undefined>;
 
 /** Writes what differs from the stored status, and nothing when nothing does. */
 export type WriteStatus = (canary: CanaryRef, patch: StatusPatch) => Promise<void>;
@@ -34,7 +38,11 @@ const cookieFields = {
  *
  * @see engine spec 5.3 and 5.5
  */
-export function createWriteStatus(kubernetes: Kubernetes, now: () => Date = () => new Date()): WriteStatus {
+export function createWriteStatus(
+  kubernetes: Kubernetes,
+  now: () => Date = () => new Date(),
+  observeTarget: ObserveTarget = () => Promise.resolve(undefined),
+): WriteStatus {
   return async (ref, patch) => {
     const { namespace, name } = ref;
     const what = `${name}.${namespace}`;
@@ -55,13 +63,36 @@ export function createWriteStatus(kubernetes: Kubernetes, now: () => Date = () =
             .replace(/\.\d+Z$/, 'Z'),
         );
         if (!status) return;
+        // It comes along with a write that is due anyway: whoever installed an older CRD has none, and loses nothing else.
+        const names = patch.phase !== undefined || patch.lastAppliedSpec !== undefined;
+        const observedTarget = names ? await observeTarget(withRevision(canary, patch, status)) : undefined;
         const { resourceVersion } = canary.metadata;
         const written = await during(`updating canary ${what} status failed`, () =>
-          kubernetes.patch(resources.canaries, namespace, name, { metadata: { resourceVersion }, status }, 'status'),
+          kubernetes.patch(
+            resources.canaries,
+            namespace,
+            name,
+            {
+              metadata: { resourceVersion },
+              status: { ...status, ...(observedTarget ? { observedTarget } : {}) },
+            },
+            'status',
+          ),
         );
         checkKept(written, patch, what);
       }),
     );
+  };
+}
+
+/** The Canary with what its status will say of its revision. */
+function withRevision(canary: KubernetesObject, patch: StatusPatch, change: object): KubernetesObject {
+  const stored = storedStatus(canary);
+  const { lastAppliedSpec = stored.lastAppliedSpec, trackedConfigs = stored.trackedConfigs } = patch;
+  const isForgotten = (change as StoredStatus).trackedConfigs === null;
+  return {
+    ...canary,
+    status: { ...stored, lastAppliedSpec, trackedConfigs: isForgotten ? undefined : trackedConfigs },
   };
 }
 
@@ -106,12 +137,12 @@ export function statusChange(stored: StoredStatus, patch: StatusPatch, now: stri
   }
   const conditions = changedConditions(stored.conditions ?? [], patch, now);
   if (conditions) change.conditions = conditions;
-  const configs = changedMap(stored.trackedConfigs, patch);
-  if (configs) change.trackedConfigs = configs;
+  const configs = changedConfigs(stored, patch);
+  // A merge patch removes with null.
+  if (configs !== undefined) change.trackedConfigs = configs;
   if (patch.cookies) {
     for (const [which, field] of Object.entries(cookieFields)) {
       const cookie = patch.cookies[which as keyof Cookies];
-      // A merge patch removes with null.
       if ((cookie ?? '') !== (stored[field] ?? '')) change[field] = cookie ?? null;
     }
   }
@@ -120,16 +151,19 @@ export function statusChange(stored: StoredStatus, patch: StatusPatch, now: stri
   return { ...change, lastTransitionTime: now };
 }
 
-/** The merge patch for the map of tracked configurations, or undefined when it is right. */
-function changedMap(stored: unknown, { trackedConfigs, lastAppliedSpec }: StatusPatch): object | undefined {
-  if (stored === undefined || stored === null) {
-    // Tools that know Flagger read an absent map as tracking switched off.
-    return trackedConfigs ?? (lastAppliedSpec === undefined ? undefined : {});
-  }
-  if (!trackedConfigs) return undefined;
-  const before = stored as Record<string, string>;
-  const gone = Object.keys(before).filter((key) => !(key in trackedConfigs));
-  const changed = Object.entries(trackedConfigs).filter(([key, checksum]) => before[key] !== checksum);
+/**
+ * The merge patch for the map of tracked configurations, or undefined when it is right. Tools that know Flagger read an
+ * absent map as tracking switched off, so one of another revision does not stay behind.
+ *
+ * @see engine spec 5.2
+ */
+function changedConfigs(stored: StoredStatus, patch: StatusPatch): object | null | undefined {
+  const { trackedConfigs: wanted, lastAppliedSpec = stored.lastAppliedSpec } = patch;
+  const before = isMap(stored.trackedConfigs) ? stored.trackedConfigs : undefined;
+  if (!wanted) return before && lastAppliedSpec !== stored.lastAppliedSpec ? null : undefined;
+  if (!before) return wanted;
+  const gone = Object.keys(before).filter((key) => !(key in wanted));
+  const changed = Object.entries(wanted).filter(([key, checksum]) => before[key] !== checksum);
   if (gone.length + changed.length === 0) return undefined;
   return { ...Object.fromEntries(gone.map((key) => [key, null])), ...Object.fromEntries(changed) };
 }

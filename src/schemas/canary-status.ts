@@ -10,6 +10,15 @@ const Condition = z.object({
   lastTransitionTime: time().optional(),
 });
 
+/** The target when its revision was named last: while its generation is the same, its revision is. */
+const ObservedTarget = z.object({
+  uid: z.string().describe('Tells it from one of the same name that was there before.'),
+  generation: whole().describe('`metadata.generation`, which moves with each change of its spec.'),
+  revision: z.string().describe('`lastAppliedSpec` of that time.'),
+});
+
+export type ObservedTarget = z.infer<typeof ObservedTarget>;
+
 /** What is known about a Canary at rest: all that a later release needs from an earlier one. */
 export const CanaryStatus = z.object({
   phase: choice([
@@ -32,6 +41,9 @@ export const CanaryStatus = z.object({
   lastAppliedSpec: z.string().optional().describe('Hash of the revision last taken up by a release.'),
   lastPromotedSpec: z.string().optional().describe('Hash of the revision that the primary runs.'),
   trackedConfigs: stringMap().optional().describe('Hashes of the ConfigMaps and Secrets that the revision used.'),
+  observedTarget: ObservedTarget.optional().describe(
+    'Generation of the target at which it was the revision last taken up. Defaults that a newer API server adds start no release.',
+  ),
   lastTransitionTime: time().optional(),
   sessionAffinityCookie: z.string().optional(),
   primarySessionAffinityCookie: z.string().optional(),

@@ -111,6 +111,12 @@ it.concurrent(
       await podinfo.phase('Progressing');
       await podinfo.phase('Succeeded');
       expect([await copied('configMaps'), await copied('secrets')]).toEqual(['blue', 'green']);
+      await cluster.kubernetes.remove(resources.secrets, namespace, 'settings-primary');
+      await eventually(
+        'the copy is back',
+        async () => (await cluster.kubernetes.get(resources.secrets, namespace, 'settings-primary')) !== undefined,
+      );
+      expect(await copied('secrets')).toBe('green');
       expect(await replicas(podinfo)).toBe(0);
     });
   },

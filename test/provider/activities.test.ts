@@ -207,6 +207,28 @@ describe('on a real API server', () => {
     expect((await shop.look()).drift).not.toContainEqual(expect.stringMatching(/^Service/));
   });
 
+  it('a template that a newer API server reads otherwise is the same revision, until somebody writes it', async () => {
+    const shop = await world();
+    const revision = (await shop.look()).target!.revision;
+    const atRest = { phase: 'Succeeded', lastAppliedSpec: revision, lastPromotedSpec: revision } as const;
+    await shop.carryOut('finish', { do: 'scale-target', to: 'zero' }, { do: 'write-status', status: atRest });
+    const { metadata } = await shop.get(resources.deployments, 'shop');
+    const { status } = await shop.get(resources.canaries, 'shop');
+    expect(status.observedTarget).toEqual({ uid: metadata.uid, generation: metadata.generation, revision });
+
+    // What was named before the upgrade has another name than the same template has now.
+    const before = 'v1:before-the-upgrade';
+    const named = { lastAppliedSpec: before, lastPromotedSpec: before };
+    const observedTarget = { ...status.observedTarget, revision: before };
+    const patch = { status: { ...named, observedTarget } };
+    await kubernetes.patch(resources.canaries, shop.namespace, 'shop', patch, 'status');
+    expect((await shop.look()).target).toMatchObject({ revision: before });
+    await shop.setImage('shop:2.0');
+    const { target } = await shop.look();
+    expect([before, revision]).not.toContain(target!.revision);
+    expect(await shop.carryOut('promote', { do: 'promote', revision: before })).toMatchObject({ reason: 'Conflict' });
+  });
+
   it('a status has its conditions in order, and is not written twice', async () => {
     const shop = await world();
     const condition = { status: 'Unknown', reason: 'Initializing', message: 'New Deployment detected' } as const;
@@ -225,7 +247,10 @@ describe('on a real API server', () => {
     });
     await shop.carryOut('tell', { do: 'write-status', status: { phase: 'Initializing', condition, stalled } });
     expect((await shop.get(resources.canaries, 'shop')).metadata.resourceVersion).toBe(first.metadata.resourceVersion);
-    await shop.carryOut('tell', { do: 'write-status', status: { stalled: null, lastAppliedSpec: 'v1:a' } });
+    await shop.carryOut('tell', {
+      do: 'write-status',
+      status: { stalled: null, lastAppliedSpec: 'v1:a', trackedConfigs: {} },
+    });
     const last = await shop.get(resources.canaries, 'shop');
     expect(last.status).toMatchObject({ trackedConfigs: {}, conditions: [{ type: 'Promoted', ...condition }] });
     expect(last.spec).toEqual(first.spec);

@@ -106,6 +106,7 @@ describe('the CRDs', () => {
       lastAppliedSpec: 'v1:a',
       lastPromotedSpec: 'v1:b',
       trackedConfigs: { 'configmap/settings': '0123456789abcdef' },
+      observedTarget: { uid: 'uid', generation: 7, revision: 'v1:a' },
       lastTransitionTime: '2026-07-14T08:00:00Z',
       conditions: [
         {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { memoryKubernetes, type MemoryKubernetes } from '../../../test/support/memory-kubernetes.ts';
 import { byShop, settings, shopCanary, type Loose } from '../../../test/support/shop.ts';
+import { resources } from '../../clients/kubernetes.ts';
 import { failure } from '../../errors.ts';
 import { createConfigTracker } from './tracker.ts';
 
@@ -186,8 +187,7 @@ describe('the copies of the primary', () => {
   const copied = async (kubernetes: MemoryKubernetes, template: Loose, of = canary, prefixes = ['']) => {
     const one = tracker(kubernetes, { includeLabelPrefix: prefixes });
     const tracked = await one.collect(of, template);
-    await one.copy(of, tracked);
-    return { one, tracked };
+    return { one, tracked, remarks: await one.copy(of, tracked) };
   };
 
   it('are what the rewritten template refers to, in every place', async () => {
@@ -240,12 +240,17 @@ describe('the copies of the primary', () => {
     const kubernetes = memoryKubernetes(configMap('settings', { a: '1' }));
     await copied(kubernetes, readsFrom('settings'));
     const other = shopCanary({}, undefined, { name: 'cart', uid: 'cart-uid' });
-    await copied(kubernetes, readsFrom('settings'), other);
+    const { remarks: second } = await copied(kubernetes, readsFrom('settings'), other);
     const owners = kubernetes.peek('ConfigMap', 'settings-primary')!.metadata.ownerReferences!;
     expect(owners.map(({ name, controller }) => [name, controller])).toEqual([
       ['cart', true],
       ['shop', false],
     ]);
+    expect(second).toEqual([
+      'configmap settings-primary.prod is also read by the primary of canary shop, which gets what this one promotes when ' +
+        'its pods start again; give each target an object of its own',
+    ]);
+    expect((await copied(kubernetes, readsFrom('settings'))).remarks).toHaveLength(1);
   });
 
   it('Q24: are not written over an object of somebody else', async () => {
@@ -263,11 +268,14 @@ describe('the copies of the primary', () => {
     const kubernetes = memoryKubernetes(configMap('settings', { a: '1' }));
     const { one, tracked } = await copied(kubernetes, readsFrom('settings'));
     const primary = one.rewrite(readsFrom('settings'), tracked);
-    expect(await one.isCopied(canary, primary, tracked)).toBe(true);
+    expect(await one.copies(canary, primary, tracked)).toEqual({ same: true, missing: [] });
     kubernetes.put(configMap('settings', { a: '2' }));
     const later = await one.collect(canary, readsFrom('settings'));
-    expect(await one.isCopied(canary, primary, later)).toBe(false);
+    expect(await one.copies(canary, primary, later)).toEqual({ same: false, missing: [] });
     // A primary of before tracking reads the originals.
-    expect(await one.isCopied(canary, readsFrom('settings'), later)).toBe(true);
+    expect(await one.copies(canary, readsFrom('settings'), later)).toEqual({ same: true, missing: [] });
+    await kubernetes.remove(resources.configMaps, 'prod', 'settings-primary');
+    const { same, missing } = await one.copies(canary, primary, later);
+    expect([same, missing.map(({ key }) => key)]).toEqual([false, ['configmap/settings']]);
   });
 });

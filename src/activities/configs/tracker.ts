@@ -4,7 +4,7 @@ import { failure } from '../../errors.ts';
 import type { Canary } from '../../schemas/canary.ts';
 import { during, retryOnConflict } from '../attempts.ts';
 import { controllerOf, isControlledBy, keptByPrefix, ownerReference } from '../ownership.ts';
-import { sameJson, sha256 } from '../revision.ts';
+import { revisionOf, sameJson, sha256 } from '../revision.ts';
 import {
   configKey,
   configReferences,
@@ -18,11 +18,16 @@ import {
 export interface Tracked {
   /** By key, in the order of the keys; empty when nothing is tracked. */
   readonly configs: ReadonlyMap<string, TrackedConfig>;
-  /** What `status.trackedConfigs` says of them. Undefined when tracking is off, or there is nothing to track. */
+  /**
+   * What `status.trackedConfigs` says of them, and the name of the revision is made of. Undefined when there is nothing
+   * to track. With tracking off, those of before for as long as the template is the one they were released with.
+   */
   readonly checksums?: Readonly<Record<string, string>>;
 }
 
-interface TrackedConfig {
+export interface TrackedConfig {
+  /** As in `status.trackedConfigs`. */
+  readonly key: string;
   readonly kind: ConfigKind;
   readonly name: string;
   readonly object: Config;
@@ -53,13 +58,18 @@ export interface ConfigTracker {
    * Writes the primary's copies.
    *
    * @param keep leaves the copies that are there as they are
+   * @returns what people should know: which of them other Canaries share
    * @throws `Conflict` when the name of a copy belongs to something else
    */
-  copy(canary: Canary, tracked: Tracked, keep?: 'keep'): Promise<void>;
+  copy(canary: Canary, tracked: Tracked, keep?: 'keep'): Promise<readonly string[]>;
   /** A template with references to the primary's copies. */
   rewrite<T extends ConfiguredTemplate>(template: T, tracked: Tracked): T;
-  /** Whether the copies that the primary's template refers to say what the originals say now. */
-  isCopied(canary: Canary, primary: ConfiguredTemplate, tracked: Tracked): Promise<boolean>;
+  /** The copies that the primary's template refers to: those that are gone, and whether all say what the originals say now. */
+  copies(
+    canary: Canary,
+    primary: ConfiguredTemplate,
+    tracked: Tracked,
+  ): Promise<{ readonly same: boolean; readonly missing: readonly TrackedConfig[] }>;
 }
 
 /** Other types of Secrets belong to whoever issues them. */
@@ -73,12 +83,12 @@ export function createConfigTracker(
 ): ConfigTracker {
   return {
     async collect(canary, template) {
-      if (!configTracking) return { configs: new Map() };
+      if (!configTracking) return { configs: new Map(), ...untracked(canary, template) };
       const found = await Promise.all(
         [...wantedBy(template)].map(async ([key, { kind, name, optional }]) => {
           const object = await readOriginal(canary, kind, name, optional);
           return object && isTracked(object)
-            ? ([[key, { kind, name, object, checksum: checksumOf(object) }]] as const)
+            ? ([[key, { key, kind, name, object, checksum: checksumOf(object) }]] as const)
             : [];
         }),
       );
@@ -88,24 +98,25 @@ export function createConfigTracker(
     },
 
     async copy(canary, { configs }, keep) {
-      await during('CreatePrimaryConfigs failed', async () => {
-        for (const config of configs.values()) await retryOnConflict(() => copyOne(canary, config, keep));
+      return during('CreatePrimaryConfigs failed', async () => {
+        const remarks: string[] = [];
+        for (const config of configs.values())
+          remarks.push(...(await retryOnConflict(() => copyOne(canary, config, keep))));
+        return remarks;
       });
     },
 
     rewrite: (template, { configs }) =>
       renamed(template, (kind, name) => (configs.has(configKey(kind, name)) ? copyOf(name) : undefined)),
 
-    async isCopied(canary, primary, { configs }) {
+    async copies(canary, primary, { configs }) {
       const names = new Set(configReferences(primary).map(({ kind, name }) => configKey(kind, name)));
       const copied = [...configs.values()].filter(({ kind, name }) => names.has(configKey(kind, copyOf(name))));
-      const same = await Promise.all(
-        copied.map(async ({ kind, name, checksum }) => {
-          const live = await read(canary, kind, copyOf(name));
-          return live !== undefined && checksumOf(live) === checksum;
-        }),
-      );
-      return same.every(Boolean);
+      const live = await Promise.all(copied.map(({ kind, name }) => read(canary, kind, copyOf(name))));
+      return {
+        same: copied.every(({ checksum }, index) => live[index] && checksumOf(live[index]) === checksum),
+        missing: copied.filter((_, index) => !live[index]),
+      };
     },
   };
 
@@ -127,19 +138,20 @@ export function createConfigTracker(
     canary: Canary,
     { kind, name, object }: TrackedConfig,
     keep: 'keep' | undefined,
-  ): Promise<void> {
+  ): Promise<readonly string[]> {
     const resource = kinds[kind];
     const copy = copyOf(name);
     const what = `${kind.toLowerCase()} ${copy}.${canary.metadata.namespace}`;
     const live = await during(`${what} get query failed `, () => read(canary, kind, copy));
     if (live) checkCopy(canary, live, what);
-    if (live && keep) return;
+    const remarks = sharers(canary, live).map((other) => sharedText(what, other));
+    if (live && keep) return remarks;
     const wanted = wantedCopy(canary, object, live);
     if (!live) {
       await during(`creating ${what} failed`, () => kubernetes.create(resource, wanted));
-      return;
+      return remarks;
     }
-    if (sameJson(wanted, live)) return;
+    if (sameJson(wanted, live)) return remarks;
     await during(`updating ${what} failed`, async () => {
       if (live.immutable !== true) return kubernetes.replace(resource, wanted);
       // What says of itself that it never changes can only be made anew. Running pods do not notice.
@@ -147,6 +159,7 @@ export function createConfigTracker(
       const { resourceVersion: _, uid: __, creationTimestamp: ___, managedFields: ____, ...metadata } = wanted.metadata;
       return kubernetes.create(resource, { ...wanted, metadata });
     });
+    return remarks;
   }
 
   function wantedCopy(canary: Canary, original: Config, live: Config | undefined): Config {
@@ -167,6 +180,17 @@ export function createConfigTracker(
       ...(type ? { type } : {}),
     };
   }
+}
+
+/**
+ * To stop looking at configuration is no change of it: a revision that was named with some keeps its name until its
+ * template changes, or the switch alone would start a release of every Canary.
+ */
+function untracked({ status }: Canary, template: ConfiguredTemplate): Pick<Tracked, 'checksums'> {
+  const { trackedConfigs = {}, lastAppliedSpec, lastPromotedSpec } = status ?? {};
+  if (Object.keys(trackedConfigs).length === 0) return {};
+  const named = revisionOf(template, trackedConfigs);
+  return named === lastAppliedSpec || named === lastPromotedSpec ? { checksums: trackedConfigs } : {};
 }
 
 function copyOf(name: string): string {
@@ -202,6 +226,20 @@ function goJson(data: Readonly<Record<string, string>> | undefined): string {
   const sorted = Object.fromEntries(Object.entries(data).sort(([one], [other]) => (one < other ? -1 : 1)));
   const escape = (sign: string) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`;
   return JSON.stringify(sorted).replaceAll(/[<>&\u2028\u2029]/g, escape);
+}
+
+/** Names of other Canaries whose primaries read a copy. */
+function sharers(canary: Canary, live: Config | undefined): readonly string[] {
+  const owners = (live?.metadata.ownerReferences ?? []).filter(({ kind }) => kind === 'Canary');
+  return owners.map(({ name }) => name).filter((name) => name !== canary.metadata.name);
+}
+
+/** As in Flagger it is whoever promotes first who changes it (Q24); that it happens has to be said. */
+function sharedText(what: string, other: string): string {
+  return (
+    `${what} is also read by the primary of canary ${other}, which gets what this one promotes when its pods start again; ` +
+    'give each target an object of its own'
+  );
 }
 
 /** Copies that several Canaries share have several owners. This one is the controller. */

@@ -79,7 +79,8 @@ function isParked({ spec }: DaemonSet): boolean {
 
 /**
  * Whether a DaemonSet has rolled out and enough of its pods are available. The deadline runs from the last write of its
- * spec, with which the rollout began; Flagger's runs from the last write of the Canary's status (Q15).
+ * spec, with which the rollout began; Flagger's runs from the last write of the Canary's status (Q15). Whether it has been
+ * ready since then, nothing here tells: a release that has seen it gives it more time.
  *
  * @see engine spec 11
  */

@@ -575,6 +575,103 @@ describe('configuration that the pods read', () => {
     }
   });
 
+  describe('whose copy somebody deletes', () => {
+    const drift = async (kubernetes: MemoryKubernetes, canary = shopCanary()) =>
+      (await workload(kubernetes).look(canary)).drift;
+
+    /** At rest, or releasing another image, with the copy gone. */
+    async function bereft(phase: 'Succeeded' | 'Progressing') {
+      const kubernetes = await started();
+      const { revision, configs } = (await workload(kubernetes).look(shopCanary())).target;
+      expect(await drift(kubernetes)).toEqual([]);
+      await kubernetes.remove(resources.configMaps, 'prod', 'settings-primary');
+      const isNew = phase === 'Progressing';
+      if (isNew) setImage(kubernetes, 'shop:2.0');
+      const applied = isNew ? (await workload(kubernetes).look(shopCanary())).target.revision : revision;
+      const canary = shopCanary(
+        {},
+        { phase, lastAppliedSpec: applied, lastPromotedSpec: revision, trackedConfigs: configs },
+      );
+      expect(await drift(kubernetes, canary)).toEqual(['ConfigMap settings-primary']);
+      return { kubernetes, canary };
+    }
+
+    it.each(['Succeeded', 'Progressing'] as const)(
+      'is copied again, while the original is as promoted (%s)',
+      async (phase) => {
+        const { kubernetes, canary } = await bereft(phase);
+        expect(await workload(kubernetes).ensurePrimary(canary, 'repair')).toEqual([]);
+        expect(copy(kubernetes)).toEqual({ color: 'red' });
+        expect(await drift(kubernetes, canary)).toEqual([]);
+        const writes = kubernetes.writes.length;
+        await workload(kubernetes).ensurePrimary(canary, 'repair');
+        expect(kubernetes.writes).toHaveLength(writes);
+      },
+    );
+
+    it.each(['Succeeded', 'Progressing'] as const)(
+      'is left to a release, and named, when it is not (%s)',
+      async (phase) => {
+        const { kubernetes, canary } = await bereft(phase);
+        kubernetes.put(settings({ color: 'blue' }));
+        const remarks = await workload(kubernetes).ensurePrimary(canary, 'repair');
+        expect(remarks).toEqual([
+          expect.stringMatching(
+            /^configmap settings-primary\.prod is missing, and settings is not known to be as it was/,
+          ),
+        ]);
+        expect(copy(kubernetes)).toBeUndefined();
+      },
+    );
+
+    it('does not stop a repair when the original is gone too', async () => {
+      const { kubernetes, canary } = await bereft('Progressing');
+      await kubernetes.remove(resources.configMaps, 'prod', 'settings');
+      expect(await workload(kubernetes).ensurePrimary(canary, 'repair')).toEqual([]);
+    });
+  });
+
+  describe('when tracking is switched off', () => {
+    const off = { configTracking: false };
+    const atRest = (revision: string, configs?: object) =>
+      shopCanary(
+        {},
+        { phase: 'Succeeded', lastAppliedSpec: revision, lastPromotedSpec: revision, trackedConfigs: configs },
+      );
+
+    it('starts no release, nor does switching it on again, unless the configuration changed meanwhile', async () => {
+      const kubernetes = await started();
+      const { revision, configs } = (await workload(kubernetes).look(shopCanary())).target;
+      const canary = atRest(revision, configs);
+      expect((await workload(kubernetes, off).look(canary)).target).toMatchObject({ revision, configs });
+      expect((await workload(kubernetes).look(canary)).target).toMatchObject({ revision, configs });
+      kubernetes.put(settings({ color: 'blue' }));
+      expect((await workload(kubernetes, off).look(canary)).target).toMatchObject({ revision, configs });
+      expect((await workload(kubernetes).look(canary)).target.revision).not.toBe(revision);
+    });
+
+    it('names a new template by itself alone, and then again with what it reads', async () => {
+      const kubernetes = await started();
+      const { revision, configs } = (await workload(kubernetes).look(shopCanary())).target;
+      const plain = setImage(kubernetes, 'shop:1.1');
+      const { target } = await workload(kubernetes, off).look(atRest(revision, configs));
+      expect(target).toMatchObject({ revision: plain });
+      expect(target).not.toHaveProperty('configs');
+      expect((await workload(kubernetes).look(atRest(plain))).target.revision).not.toBe(plain);
+    });
+
+    it('promotes what is being analysed, which then reads what the target reads', async () => {
+      const kubernetes = await started();
+      setImage(kubernetes, 'shop:1.1');
+      const { revision, configs } = (await workload(kubernetes).look(shopCanary())).target;
+      const status = { phase: 'Progressing', lastAppliedSpec: revision, trackedConfigs: configs };
+      await workload(kubernetes, off).promote(shopCanary({}, status), revision, 'run-2');
+      expect([imageOf(primaryOf(kubernetes)), volumeOf(primaryOf(kubernetes))]).toEqual(['shop:1.1', 'settings']);
+      const view = await workload(kubernetes, off).look(atRest(revision, configs));
+      expect(view).toMatchObject({ target: { revision }, primary: { equalsTarget: true } });
+    });
+  });
+
   it('that changes after it was analysed is not promoted', async () => {
     const kubernetes = await started();
     const { target } = await workload(kubernetes).look(shopCanary());

@@ -57,6 +57,7 @@ export function createKnativeWorkload({ kubernetes }: Deps): Workload {
     },
 
     pods: () => Promise.resolve(undefined),
+    observedTarget: () => Promise.resolve(undefined),
 
     async ensurePrimary(canary) {
       await retryOnConflict(async () => {
@@ -65,6 +66,7 @@ export function createKnativeWorkload({ kubernetes }: Deps): Workload {
         if (current !== undefined && !isFree(canary, live, current)) return;
         await writeService(kubernetes, canary, live, withPrimary(live, rememberedPrimary(canary, live)));
       });
+      return [];
     },
 
     async promote(canary, revision) {
@@ -76,6 +78,7 @@ export function createKnativeWorkload({ kubernetes }: Deps): Workload {
         }
         await writeService(kubernetes, canary, live, moved(withPrimary(live, latest), primaryOf(live), latest));
       });
+      return [];
     },
 
     // Knative scales with the requests.

@@ -1,4 +1,6 @@
-import type { KubernetesObject } from '../../clients/kubernetes.ts';
+import { resources, type Kubernetes, type KubernetesObject } from '../../clients/kubernetes.ts';
+import { failureType, messageOf } from '../../errors.ts';
+import type { PodController } from './pod-kind.ts';
 
 interface Pod extends KubernetesObject {
   status?: {
@@ -30,6 +32,20 @@ interface Terminated {
   readonly exitCode: number;
   readonly reason?: string;
   readonly message?: string;
+}
+
+/** Why the pods of a controller are not ready, as far as they say. */
+export async function causeOf(kubernetes: Kubernetes, { metadata, spec }: PodController): Promise<string | undefined> {
+  const labels = Object.entries(spec.selector.matchLabels ?? {});
+  const labelSelector = labels.map(([key, value]) => `${key}=${value}`).join(',');
+  try {
+    const { items } = await kubernetes.list(resources.pods, metadata.namespace, { labelSelector });
+    return podTrouble(items);
+  } catch (error) {
+    // That it is not ready is known without the pods; whoever may not read them should still learn that.
+    if (failureType(error) !== 'Unauthorized') throw error;
+    return `its pods could not be read: ${messageOf(error)}`;
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { resources } from '../../clients/kubernetes.ts';
-import { failure, failureType, messageOf } from '../../errors.ts';
+import { failure } from '../../errors.ts';
 import type { Canary } from '../../schemas/canary.ts';
 import { primaryTargetName, progressDeadlineSeconds, readyThreshold, serviceNames } from '../../schemas/defaults.ts';
 import type { ObservedWorkload, Readiness } from '../../workflows/domain/observation.ts';
@@ -10,17 +10,11 @@ import { createConfigTracker, type Tracked } from '../configs/tracker.ts';
 import type { Deps } from '../deps.ts';
 import { controllerOf } from '../ownership.ts';
 import { revisionOf, sameJson } from '../revision.ts';
+import { observedTarget, revisionOfTarget } from './baseline.ts';
+import { restoreCopies } from './missing-copies.ts';
 import type { PodController, PodKind } from './pod-kind.ts';
-import { podTrouble } from './pod-trouble.ts';
-import {
-  checkPrimary,
-  equalsTarget,
-  newPrimary,
-  podsOf,
-  promotedPrimary,
-  type Pair,
-  type PromotionId,
-} from './primary.ts';
+import { causeOf } from './pod-trouble.ts';
+import { checkPrimary, equalsTarget, newPrimary, podsOf, promotedPrimary, promotionId, type Pair } from './primary.ts';
 import { createPromotedTemplates } from './promoted-template.ts';
 import { authorOf, fullName, imageOf, isInitializing } from './target.ts';
 import type { Workload } from './workload.ts';
@@ -50,36 +44,56 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
         pair.primary && observe(canary, pair.primary, 'primary'),
       ]);
       if (!pair.primary || !primary) return { pods: podsOf(pair), target };
-      const [ours, same] = await Promise.all([isOurs(canary, pair.primary), runsTarget(pair, pair.primary, tracked)]);
-      return { pods: podsOf(pair), target, primary: { ...primary, equalsTarget: same, ours } };
+      const [ours, { same, missing }] = await Promise.all([
+        isOurs(canary, pair.primary),
+        tracker.copies(canary, pair.primary.spec.template, tracked),
+      ]);
+      // Its template and its configuration are the target's. One without copies reads what the target reads.
+      const isEqual = equalsTarget(pair, pair.primary) && same;
+      return {
+        pods: podsOf(pair),
+        drift: missing.map(({ kind, name }) => `${kind} ${name}-primary`),
+        target,
+        primary: { ...primary, equalsTarget: isEqual, ours },
+      };
     },
 
     async pods(canary) {
       return podsOf(await readPair(canary));
     },
 
+    async observedTarget(canary) {
+      if (!canary.status?.lastAppliedSpec) return undefined;
+      const target = await read(canary, canary.spec.targetRef.name);
+      return target && observedTarget(kind, canary, target);
+    },
+
     async ensurePrimary(canary, key) {
-      await during(`${kind.creating} failed`, () =>
+      return during(`${kind.creating} failed`, () =>
         retryOnConflict(async () => {
           const pair = await readPair(canary);
           if (!pair.primary) return create(pair, key);
-          if (!isInitializing(canary) || !(await isOurs(canary, pair.primary))) return;
-          const tracked = await tracker.collect(canary, kind.template(pair.target));
-          await copyTarget(pair, pair.primary, tracked, key);
+          const template = kind.template(pair.target);
+          if (!isInitializing(canary)) {
+            const released = (await promoted.find(canary)) ?? template;
+            return restoreCopies(tracker, canary, pair.primary.spec.template, released);
+          }
+          if (!(await isOurs(canary, pair.primary))) return [];
+          return copyTarget(pair, pair.primary, await tracker.collect(canary, template), key);
         }),
       );
     },
 
     async promote(canary, revision, key, replicas) {
-      await retryOnConflict(async () => {
+      return retryOnConflict(async () => {
         const pair = await readPair(canary);
         const tracked = await tracker.collect(canary, kind.template(pair.target));
-        const current = revisionOf(kind.template(pair.target), tracked.checksums);
+        const current = revisionOfTarget(kind, canary, pair.target, tracked.checksums);
         if (current !== revision) {
           const name = fullName(canary, canary.spec.targetRef.name);
           throw failure('Conflict', `target changed: ${word} ${name} is at ${current}, analysed was ${revision}`);
         }
-        await copyTarget(pair, pair.primary ?? missing(canary, primaryTargetName(canary)), tracked, key, replicas);
+        return copyTarget(pair, pair.primary ?? missing(canary, primaryTargetName(canary)), tracked, key, replicas);
       });
     },
 
@@ -136,20 +150,23 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
     return kind.replicas(target) || (await startReplicas(canary, 1));
   }
 
-  async function create(pair: Pair, key: string): Promise<void> {
+  async function create(pair: Pair, key: string): Promise<readonly string[]> {
     const { canary, target } = pair;
     const promotedOnce = await promoted.find(canary);
     const template = promotedOnce ?? kind.template(target);
     const tracked = await tracker.collect(canary, template);
     // With a template of before comes the configuration of before, if it is still there.
-    await tracker.copy(canary, tracked, promotedOnce && 'keep');
-    const revision = promotedOnce ? (canary.status?.lastPromotedSpec ?? '') : revisionOf(template, tracked.checksums);
+    const remarks = await tracker.copy(canary, tracked, promotedOnce && 'keep');
+    const revision = promotedOnce
+      ? (canary.status?.lastPromotedSpec ?? '')
+      : revisionOfTarget(kind, canary, target, tracked.checksums);
     const id = promotionId(revision, tracked, key);
     const primary = newPrimary(pair, tracker.rewrite(template, tracked), id.key);
     if (!promotedOnce) await promoted.keep(canary, revision, template);
     await during(`creating ${word} ${fullName(canary, primary.metadata.name)} failed`, () =>
       kubernetes.create(resource, primary),
     );
+    return remarks;
   }
 
   async function copyTarget(
@@ -158,26 +175,22 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
     tracked: Tracked,
     key: string,
     replicas?: number,
-  ): Promise<void> {
+  ): Promise<readonly string[]> {
     const { canary } = pair;
     const template = kind.template(pair.target);
-    const revision = revisionOf(template, tracked.checksums);
+    const revision = revisionOfTarget(kind, canary, pair.target, tracked.checksums);
     const id = promotionId(revision, tracked, key);
     const next = promotedPrimary(pair, primary, tracker.rewrite(template, tracked), id, replicas);
     // Kept before the primary runs it: from then on it must be possible to bring it back.
     await promoted.keep(canary, revision, template);
-    await tracker.copy(canary, tracked);
+    const remarks = await tracker.copy(canary, tracked);
     if (!sameJson(primary, next)) {
       await during(`updating ${word} ${fullName(canary, primary.metadata.name)} template spec failed`, () =>
         kubernetes.replace(resource, next),
       );
     }
     await promoted.forgetOthers(canary, revision);
-  }
-
-  /** Its template and its configuration are the target's. One without copies reads what the target reads. */
-  async function runsTarget(pair: Pair, primary: PodController, tracked: Tracked): Promise<boolean> {
-    return equalsTarget(pair, primary) && tracker.isCopied(pair.canary, primary.spec.template, tracked);
+    return remarks;
   }
 
   async function readPair(canary: Canary): Promise<Pair> {
@@ -219,14 +232,22 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
     tracked?: Tracked,
   ): Promise<ObservedWorkload> {
     return {
-      revision: revisionOf(kind.template(found), tracked?.checksums),
+      revision:
+        which === 'canary'
+          ? revisionOfTarget(kind, canary, found, tracked?.checksums)
+          : revisionOf(kind.template(found)),
       ...(which === 'canary' ? { ...imageOf(kind.template(found)), ...authorOf(found) } : {}),
-      // That nothing is tracked any more is worth saying: the status forgets what was.
-      ...(tracked && settings.configTracking ? { configs: tracked.checksums ?? {} } : {}),
+      ...configsOf(tracked),
       replicas: kind.replicas(found),
       available: kind.available(found),
       readiness: await readinessOf(canary, found, which),
     };
+  }
+
+  /** That nothing is tracked any more is worth saying: the status forgets what was. */
+  function configsOf(tracked: Tracked | undefined): Pick<ObservedWorkload, 'configs'> {
+    const configs = tracked?.checksums ?? (tracked && settings.configTracking ? {} : undefined);
+    return configs ? { configs } : {};
   }
 
   async function readinessOf(canary: Canary, found: PodController, which: 'primary' | 'canary'): Promise<Readiness> {
@@ -243,21 +264,8 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
     if (readiness.ready) return readiness;
     const { retriable, rolledOut } = readiness;
     const message = kind.notReady(which, fullName(canary, found.metadata.name), readiness);
-    const cause = retriable ? undefined : await causeOf(found);
+    const cause = retriable ? undefined : await causeOf(kubernetes, found);
     return { ready: false, retriable, message, rolledOut, ...(cause === undefined ? {} : { cause }) };
-  }
-
-  async function causeOf({ metadata, spec }: PodController): Promise<string | undefined> {
-    const labels = Object.entries(spec.selector.matchLabels ?? {});
-    const labelSelector = labels.map(([key, value]) => `${key}=${value}`).join(',');
-    try {
-      const { items } = await kubernetes.list(resources.pods, metadata.namespace, { labelSelector });
-      return podTrouble(items);
-    } catch (error) {
-      // That it is not ready is known without the pods; whoever may not read them should still learn that.
-      if (failureType(error) !== 'Unauthorized') throw error;
-      return `its pods could not be read: ${messageOf(error)}`;
-    }
   }
 
   /** @see engine spec 10.4 */
@@ -285,9 +293,4 @@ export function createPodWorkload(kind: PodKind, deps: Deps): Workload {
     const why = `${resource.plural}.apps "${name}" not found`;
     throw failure('NotFound', `${word} ${fullName(canary, name)} get query error: ${why}`);
   }
-}
-
-/** Pods read most configuration only once, so that a change of it alone has to start them anew. */
-function promotionId(revision: string, { checksums }: Tracked, key: string): PromotionId {
-  return checksums ? { key: revision, tellsAll: true } : { key, tellsAll: false };
 }

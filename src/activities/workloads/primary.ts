@@ -3,6 +3,7 @@ import { failure } from '../../errors.ts';
 import type { Canary } from '../../schemas/canary.ts';
 import { primaryTargetName } from '../../schemas/defaults.ts';
 import { controllerOf, isControlledBy, keptByPrefix, ownerReference } from '../ownership.ts';
+import type { Tracked } from '../configs/tracker.ts';
 import { sha256 } from '../revision.ts';
 import type { PodController, PodKind } from './pod-kind.ts';
 import { idOf, primaryTemplate, runsTemplate, type PodTemplate, type Renaming } from './primary-template.ts';
@@ -49,6 +50,11 @@ export interface PromotionId {
   readonly key: string;
   /** The key changes with whatever pods have to be started anew for, their configuration included. */
   readonly tellsAll: boolean;
+}
+
+/** Pods read most configuration only once, so that a change of it alone has to start them anew. */
+export function promotionId(revision: string, { checksums }: Tracked, key: string): PromotionId {
+  return checksums ? { key: revision, tellsAll: true } : { key, tellsAll: false };
 }
 
 /**

@@ -69,10 +69,12 @@ export function createServiceWorkload({ kubernetes, settings }: Deps): Workload 
     },
 
     pods: () => Promise.resolve(undefined),
+    observedTarget: () => Promise.resolve(undefined),
 
     async ensurePrimary(canary) {
       await during('reconcileCanaryService failed', () => retryOnConflict(() => ensureCopy(canary, 'canary')));
       await during('reconcilePrimaryService failed', () => retryOnConflict(() => ensureCopy(canary, 'primary')));
+      return [];
     },
 
     async promote(canary, revision) {
@@ -90,6 +92,7 @@ export function createServiceWorkload({ kubernetes, settings }: Deps): Workload 
           await write(primary, copyOf(canary, target, 'primary'));
         }),
       );
+      return [];
     },
 
     // Its pods are somebody else's.

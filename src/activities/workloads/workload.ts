@@ -1,4 +1,5 @@
 import type { Canary } from '../../schemas/canary.ts';
+import type { ObservedTarget } from '../../schemas/canary-status.ts';
 import type { ObservedPrimary, ObservedWorkload } from '../../workflows/domain/observation.ts';
 import type { Deps } from '../deps.ts';
 
@@ -17,6 +18,12 @@ export interface Workload {
   look(canary: Canary): Promise<WorkloadView>;
 
   /**
+   * What the status of this Canary is to remember of the target: undefined where it is at another revision than the
+   * status names, or is of a kind without generations, or without templates that get new defaults.
+   */
+  observedTarget(canary: Canary): Promise<ObservedTarget | undefined>;
+
+  /**
    * What Services need to know about the pods; undefined for a target that has none of its own, whose Services are not
    * made by Serin. Fails as `look` does.
    */
@@ -25,17 +32,21 @@ export interface Workload {
   /**
    * Creates the primary from the last promoted template, or the target's when nothing was promoted yet. While the
    * Canary initializes and nobody is sent to the primary yet, an existing one of ours follows the target (Q34).
+   * Afterwards copies of configuration that are gone are made anew.
+   *
+   * @returns what people should know, in sentences
    */
-  ensurePrimary(canary: Canary, key: string): Promise<void>;
+  ensurePrimary(canary: Canary, key: string): Promise<readonly string[]>;
 
   /**
    * Copies the target's template to the primary, and keeps it for the day the primary must be created anew.
    *
    * @param key what a retry of the same step has in common with it
    * @param replicas least number of replicas for a primary that an autoscaler scales
+   * @returns what people should know, in sentences
    * @throws `Conflict` when the target no longer is `revision`
    */
-  promote(canary: Canary, revision: string, key: string, replicas?: number): Promise<void>;
+  promote(canary: Canary, revision: string, key: string, replicas?: number): Promise<readonly string[]>;
 
   scaleToZero(canary: Canary): Promise<void>;
 

@@ -107,6 +107,8 @@ function consequence(release: Release, { action, overtaken, now }: CarriedOut): 
         ticked: false,
         asked: {},
         copied: undefined,
+        // From here on the primary is another one.
+        unreadySince: undefined,
         stale: true,
         dueAt: now + intervalMs,
         // Traffic may have been taken back with the copy, when analysis is skipped.
@@ -159,6 +161,7 @@ const freshAnalysis = {
   inconclusive: 0,
   asked: {},
   provenReplicas: 0,
+  unreadySince: undefined,
   aborted: undefined,
   promoted: undefined,
   paused: undefined,

@@ -7,6 +7,7 @@ import { confirmRollout } from './idle.ts';
 import { canaryName, targetName } from './names.ts';
 import { alert, carryOut, enterPhase, normal, record, warning, writeStatus } from './plans.ts';
 import { halt, onPrimary, sameWeights, standBy, strandsTraffic, weightsNow, whyNotReady, type World } from './world.ts';
+import { isOverdue } from './overdue.ts';
 import { repair } from './repair.ts';
 import { aborted, rejected, rollbackHooks, tooManyFailures } from './stopping.ts';
 import { taken } from './taken.ts';
@@ -35,7 +36,7 @@ export function analysing(release: Release, world: World, now: number): Action {
   if (target.revision !== status.lastAppliedSpec) {
     return target.revision === status.lastPromotedSpec
       ? beginEnding(release, settings, cancelled(release, settings))
-      : restart(release, world);
+      : restart(release, world, now);
   }
   const failed = settings.skipAnalysis ? undefined : tooManyFailures(release, settings);
   // Weights that are about to be taken back are not put back first.
@@ -47,7 +48,7 @@ export function analysing(release: Release, world: World, now: number): Action {
     return halt(release, whyNotReady(primary, 'the primary is missing'));
   }
   if (target.replicas === 0) return scaledAway(release, settings);
-  if (!target.readiness.ready) return unready(release, world);
+  if (!target.readiness.ready) return unready(release, world, now);
   if (settings.skipAnalysis) return skip(release, world, now);
   return failed ?? examine(release, world, now);
 }
@@ -213,9 +214,10 @@ function starting(release: Release, settings: Settings) {
   return [normal(`Starting canary analysis for ${targetName(release, settings)}`), ...remarks.map(warning)];
 }
 
-function restart(release: Release, { settings, target, primary }: World): Action {
+function restart(release: Release, world: World, now: number): Action {
+  const { settings, target } = world;
   // While a broken primary is being mended, the canary has the traffic and keeps it (Q6).
-  const isBroken = primary !== undefined && !primary.readiness.ready && !primary.readiness.retriable;
+  const isBroken = isOverdue(release, 'primary', world, now);
   const weights = release.repairing || isBroken ? weightsNow(release) : onPrimary;
   if (strandsTraffic(release, weights)) return halt(release, strandedText);
   const message = `New revision detected! Restarting analysis for ${targetName(release, settings)}`;
@@ -277,13 +279,14 @@ function held(release: Release, settings: Settings, { gate, hook }: Held): Actio
   };
 }
 
-function unready(release: Release, { settings, target }: World): Action {
+function unready(release: Release, world: World, now: number): Action {
+  const { settings, target } = world;
   const { readiness } = target;
   if (readiness.ready) throw new Error('only asked of a canary that is not ready');
   // Pods that an autoscaler adds later come up in their own time: the deadline is the revision's, not theirs (BC-14).
   const grewLater = readiness.rolledOut && release.provenReplicas > 0 && target.available >= release.provenReplicas;
   if (grewLater) return halt(release, readiness.message);
-  if (readiness.retriable) return standBy(release, readiness.message);
+  if (!isOverdue(release, 'target', world, now)) return standBy(release, readiness.message);
   return beginEnding(release, settings, {
     ...rolledBack(`progress deadline exceeded: ${readiness.message}`),
     reasons: [

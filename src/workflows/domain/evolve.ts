@@ -2,6 +2,7 @@ import { awaitsPeople } from './approvals.ts';
 import { weightsInForce } from './adoption.ts';
 import { hookFailed, judge, type Verdict } from './analysis.ts';
 import { compatible } from './compatible.ts';
+import { unreadySince } from './overdue.ts';
 import { passOver } from './ticks.ts';
 import { afterPlan } from './after-plan.ts';
 import { isRepeated, obey, refuse } from './obey.ts';
@@ -94,6 +95,7 @@ function looked(release: Release, observation: Observation, answered: number, no
   const next: Release = {
     ...release,
     observation,
+    unreadySince: unreadySince(release, observation, now),
     answered,
     stale: false,
     lookedAt: now,

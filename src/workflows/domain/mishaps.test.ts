@@ -13,10 +13,10 @@ import {
 } from '../../../test/support/script.ts';
 import { lookedAt, observed, releaseIn } from '../../../test/support/releases.ts';
 import { setRevision, type Act, type Script, type State } from '../../simulation/world.ts';
-import { decide } from './release.ts';
+import { begin, decide } from './release.ts';
 import { evolve } from './evolve.ts';
-import type { Phase } from './observation.ts';
-import type { Event } from './state.ts';
+import type { ObservedWorkload, Phase, Readiness } from './observation.ts';
+import type { Event, Release } from './state.ts';
 import type { Step } from './plan.ts';
 
 const when = (is: (world: Readonly<State>) => boolean, act: Act['do'], more: Partial<Act> = {}): Act => ({
@@ -347,6 +347,66 @@ describe('BC-14: pods that come later', () => {
 
   it('but the loss of pods that were there does', () => {
     expect(decide(grown(9), 0)).toMatchObject({ plan: { verb: 'rollBack' } });
+  });
+});
+
+describe('Q15: the deadline of a DaemonSet, whose spec was written long ago,', () => {
+  const rules = settings({}, { target: { kind: 'DaemonSet', name: 'shop' } });
+  const minutes = (count: number) => count * 60_000;
+  const pods = (available: number, readiness: Readiness) => ({ revision: 'v1:2', replicas: 3, available, readiness });
+  const lacking = (message: string, rolledOut: boolean) =>
+    pods(2, { ready: false, retriable: false, message, rolledOut });
+  const ready = pods(3, { ready: true });
+  const lostPod = lacking('2 of 3 pods are available', true);
+  const newNode = lacking('2 out of 3 new pods have been updated', false);
+  const begun = () => begin({ id: 'run-1', canary: { namespace: 'prod', name: 'shop' } });
+  const see = (release: Release, now: number, target: ObservedWorkload) =>
+    evolve(release, {
+      type: 'looked',
+      observation: observed({ canaryWeight: 20 }, { target }, rules),
+      answered: 0,
+      now,
+    });
+  const plan = (release: Release, now: number) => decide({ ...release, ticked: true }, now);
+
+  it.each([
+    ['loses a pod', lostPod],
+    ['gets a node', newNode],
+  ])('runs anew when a canary that was ready %s', (_, target) => {
+    const without = see(see(begun(), 0, ready), minutes(20), target);
+    expect(plan(without, minutes(20))).toMatchObject({ plan: { verb: 'tell' } });
+    expect(plan(without, minutes(21) - 1)).toMatchObject({ plan: { verb: 'tell' } });
+    expect(plan(without, minutes(21))).toMatchObject({ plan: { verb: 'rollBack' } });
+    const again = see(see(without, minutes(21), ready), minutes(30), target);
+    expect(plan(again, minutes(30))).toMatchObject({ plan: { verb: 'tell' } });
+  });
+
+  it('runs from where a release that was suspended goes on, and for a canary that never was ready', () => {
+    const resumed = see(begun(), minutes(60), newNode);
+    expect(plan(resumed, minutes(60))).toMatchObject({ plan: { verb: 'tell' } });
+    expect(plan(see(resumed, minutes(61), newNode), minutes(61))).toMatchObject({ plan: { verb: 'rollBack' } });
+  });
+
+  it('runs anew when a promoted primary that was ready loses a pod while it takes its traffic back', () => {
+    const promoting = (release: Release, now: number, primary: ObservedWorkload) =>
+      evolve(release, {
+        type: 'looked',
+        observation: observed(
+          { phase: 'Promoting', canaryWeight: 20 },
+          { primary: { ...primary, equalsTarget: true, ours: true } },
+          rules,
+        ),
+        answered: 0,
+        now,
+      });
+    const without = promoting(promoting(begun(), 0, ready), minutes(20), lostPod);
+    expect(plan(without, minutes(20))).toMatchObject({ plan: { verb: 'tell' } });
+    expect(plan(without, minutes(21))).toMatchObject({ ending: { kind: 'failed-promotion' } });
+  });
+
+  it('is what it was for a release that began under earlier rules', () => {
+    const found = { ...see(see(begun(), 0, ready), minutes(20), lostPod), rules: 3 } as const;
+    expect(plan(found, minutes(20))).toMatchObject({ plan: { verb: 'rollBack' } });
   });
 });
 

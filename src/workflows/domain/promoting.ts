@@ -2,6 +2,7 @@ import { beginEnding, finish, promotionFailed } from './ending.ts';
 import { canaryName } from './names.ts';
 import { carryOut, enterPhase, normal, record, recordOnce, warning, writeStatus } from './plans.ts';
 import { halt, onPrimary, standBy, type World } from './world.ts';
+import { isOverdue } from './overdue.ts';
 import { repair } from './repair.ts';
 import { promotionStep } from './steps.ts';
 import type { Settings } from './observation.ts';
@@ -17,7 +18,7 @@ export function promoting(release: Release, world: World, now: number): Action {
   if (repaired) return repaired;
   if (!primary) return halt(release, 'the primary is missing');
   const { readiness } = primary;
-  if (!readiness.ready && !readiness.retriable) {
+  if (!readiness.ready && isOverdue(release, 'primary', world, now)) {
     return beginEnding(release, settings, promotionFailed(release, settings, readiness.message));
   }
   if (release.status.phase === 'Finalising') return finish({ ...release, ending: promoted }, settings, now);

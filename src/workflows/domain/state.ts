@@ -1,6 +1,7 @@
 import type { Verdict } from './analysis.ts';
 import type { CanaryStatus, HookType, Observation, Problem, Weights } from './observation.ts';
 import type { Hint, Order, OrderAnswer, OrderKind } from './orders.ts';
+import type { UnreadySince } from './overdue.ts';
 import type {
   EventRecord,
   FailedCheck,
@@ -17,7 +18,8 @@ import type {
  * What the rules have come to. 2: messages are sent while the release goes on, and what is due is done though hints keep
  * coming. 3: a canary with traffic that waits for a gate is judged meanwhile, whatever was ordered. 4: messages are taken
  * for what they are, whatever was written into them; whoever gets alerts hears of everything that holds a release up; checks
- * that cannot be made are a condition; blue/green never promotes without the switch.
+ * that cannot be made are a condition; blue/green never promotes without the switch; the
+ * deadline of a DaemonSet runs from when it was seen ready last.
  */
 export type Rules = 1 | 2 | 3 | 4;
 
@@ -77,6 +79,8 @@ export interface Release {
   readonly repairing: boolean;
   /** Most replicas this revision has been seen ready with. */
   readonly provenReplicas: number;
+  /** Since when this revision, and the primary that runs what it runs, have not been ready. */
+  readonly unreadySince?: UnreadySince;
   /** Replicas below which the primary's autoscaler must not go now, also when somebody makes it anew; 0 when it decides alone. */
   readonly floor?: number;
   /** Until when the data plane is given time to hear of the last change of routes. */
