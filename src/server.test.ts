@@ -1,3 +1,5 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Counter, Registry } from 'prom-client';
@@ -86,6 +88,25 @@ describe('a listening server', () => {
     await new Promise((done) => setTimeout(done, 20));
     await server.close(10);
     expect(await cut).toBe('cut');
+  });
+
+  it('gives a client ten seconds for its headers, thirty for a request, five between two, and 16 KiB of headers', async () => {
+    server = await listen((_, response) => void response.end(), { host: '127.0.0.1', port: 0 });
+    let node: Server | undefined;
+    const look = (message: unknown) => void (node = (message as { server: Server }).server);
+    subscribe('http.server.request.start', look);
+    await get('/');
+    unsubscribe('http.server.request.start', look);
+    expect(node).toMatchObject({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 5_000 });
+    const answer = await new Promise<string>((resolve) => {
+      const socket = connect(server!.port, '127.0.0.1', () =>
+        socket.write(`GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(16 * 1024)}\r\n\r\n`),
+      );
+      let text = '';
+      socket.on('data', (chunk) => (text += chunk.toString()));
+      socket.on('close', () => resolve(text));
+    });
+    expect(answer).toContain('431');
   });
 
   it('hangs up on a client that sends its headers too slowly', async () => {

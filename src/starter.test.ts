@@ -1,13 +1,15 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { collectedSpans, serveCollector } from '../test/support/collector.ts';
 import { createLog } from './log.ts';
 import { readSettings } from './config.ts';
 import { startStarter, type Starter } from './starter.ts';
 import type { TemporalStarter } from './temporal.ts';
+import { capabilityToken } from './triggers/credentials/capability.ts';
 
 describe('a starter', () => {
   let api: Server;
@@ -97,14 +99,16 @@ describe('a starter', () => {
         'current-context': 'x',
       }),
     );
+    const tokensFile = file('tokens', 'a-token-for-this-test-and-no-other\n');
     const receivers = file(
       'receivers.json',
       JSON.stringify([
+        { name: 'hub', type: 'dockerhub', tokensFile, repositories: ['shop/*'], namespaces: ['shop'] },
         {
           name: 'prod',
           type: 'distribution',
           host: 'registry.example.com',
-          tokensFile: file('tokens', 'a-token-for-this-test-and-no-other\n'),
+          tokensFile,
           repositories: ['shop/*'],
           namespaces: ['shop'],
         },
@@ -152,6 +156,11 @@ describe('a starter', () => {
     expect(pushes).toEqual([
       'img/prod/01a21100710178538976a28f7705d310 registry.example.com/shop/cart:1.4.2 after 5000 ms',
     ]);
+    // Strangers reach this port: there is nothing else on it.
+    for (const path of ['/healthz', '/readyz', '/metrics', '/', '/hooks/v1', '/hooks/v1/prod/metrics']) {
+      const { status, headers } = await fetch(`http://127.0.0.1:${starter!.hooksPort}${path}`);
+      expect([path, status, headers.get('content-length')]).toEqual([path, 404, '0']);
+    }
     const ready = await get('/readyz');
     expect(ready.status).toBe(200);
     expect(ready.body).toContain('virtualservices.networking.istio.io is not installed');
@@ -159,6 +168,31 @@ describe('a starter', () => {
     expect(writes).toEqual([]);
     await until(() => polls.length > 0);
     expect(polls).toEqual(['create poll/shop/cart/cart']);
+  });
+
+  it('tells traces which receiver and image it was, and no address that is a secret', async () => {
+    const traces = join(mkdtempSync(join(tmpdir(), 'starter-')), 'traces.jsonl');
+    const collector = await serveCollector(traces);
+    process.env.OTEL_EXPORTER_OTLP_ENDPOINT = collector.url;
+    try {
+      await start();
+      const key = 'a-token-for-this-test-and-no-other';
+      const address = `/hooks/v1/hub/${capabilityToken(key, 'hub', 1)}`;
+      const answer = await fetch(`http://127.0.0.1:${starter!.hooksPort}${address}?access_token=${key}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ push_data: { tag: '1.4.2', pushed_at: 1 }, repository: { repo_name: 'shop/cart' } }),
+      });
+      expect(answer.status).toBe(200);
+      await starter!.stop();
+      const [span] = collectedSpans(traces).filter(({ name }) => name === 'push');
+      expect(span!.attributes).toEqual({ 'serin.receiver': 'hub', 'serin.image': 'docker.io/shop/cart:1.4.2' });
+      const everything = readFileSync(traces, 'utf8');
+      for (const secret of [key, address.split('/').at(-1)!, '/hooks/']) expect(everything).not.toContain(secret);
+    } finally {
+      delete process.env.OTEL_EXPORTER_OTLP_ENDPOINT;
+      await collector.close();
+    }
   });
 
   it('does not start with networks of proxies that are none', async () => {

@@ -14,13 +14,13 @@ async function pair(kid: string) {
 /** An issuer, its clock, and what it was asked. */
 function anIssuer(keys: JWK[], cacheControl?: string) {
   const asked: HttpRequest[] = [];
-  const state = { now: 1_000_000, keys, status: 200 };
+  const state = { now: 1_000_000, keys, status: 200, text: undefined as string | undefined };
   const http: Http = {
     send: (request) => {
       asked.push(request);
       const body = request.url.endsWith('/jwks') ? { keys: state.keys } : { issuer, jwks_uri: `${issuer}/jwks` };
       const headers: Record<string, string> = cacheControl === undefined ? {} : { 'cache-control': cacheControl };
-      return Promise.resolve({ status: state.status, headers, body: JSON.stringify(body) });
+      return Promise.resolve({ status: state.status, headers, body: state.text ?? JSON.stringify(body) });
     },
   };
   const keysOf = createIssuerKeys(http, () => state.now);
@@ -77,6 +77,11 @@ it('that sends no keys is away, and no judge of tokens', async () => {
   const refused = await check(token).catch((error: unknown) => error);
   expect(refused).toBeInstanceOf(Error);
   expect(refused).not.toBeInstanceOf(errors.JOSEError);
+  state.text = '\u001bhush';
+  await expect(check(token)).rejects.toThrow(
+    /^https:\/\/issuer\.example\.com\/jwks answered something that is not JSON$/,
+  );
+  state.text = undefined;
   state.status = 302;
   await expect(check(token)).rejects.toThrow('https://issuer.example.com/jwks answered 302');
   state.status = 200;

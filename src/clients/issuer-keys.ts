@@ -79,7 +79,7 @@ export function createIssuerKeys(
   async function fetchKeys(url: string): Promise<Fetched> {
     const { body, headers } = await get(url);
     const at = now();
-    const keys = KeySet.parse(JSON.parse(body)) as JSONWebKeySet;
+    const keys = KeySet.parse(json(url, body)) as JSONWebKeySet;
     return { find: createLocalJWKSet(keys), at, until: at + ageOf(headers['cache-control']) };
   }
 
@@ -87,7 +87,7 @@ export function createIssuerKeys(
   async function jwksOf({ issuer, jwks }: KeySource): Promise<string> {
     if (jwks !== undefined) return jwks;
     const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
-    const { issuer: named, jwks_uri } = Discovery.parse(JSON.parse((await get(url)).body));
+    const { issuer: named, jwks_uri } = Discovery.parse(json(url, (await get(url)).body));
     if (named !== issuer) throw new Error(`${url} is the configuration of another issuer, ${named}`);
     return jwks_uri;
   }
@@ -96,6 +96,15 @@ export function createIssuerKeys(
     const response = await http.send({ method: 'GET', url, ...limits });
     if (response.status !== 200) throw new Error(`${url} answered ${response.status}`);
     return response;
+  }
+}
+
+function json(url: string, body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    // The reason quotes what somebody else said.
+    throw new Error(`${url} answered something that is not JSON`);
   }
 }
 

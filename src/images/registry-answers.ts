@@ -13,10 +13,17 @@ export function checked(response: Response, what: string): Response {
 
 /** The JSON of an answer. @throws `Unavailable` for what is none, or is longer than 1 MiB */
 export async function json(response: Response, what: string): Promise<unknown> {
+  let text: string;
   try {
-    return JSON.parse(await limited(response, what));
+    text = await limited(response, what);
   } catch (error) {
-    throw failureType(error) ? error : failure('Unavailable', `${what}: the answer is not JSON`, error);
+    throw failureType(error) ? error : failure('Unavailable', `${what}: the answer broke off`, error);
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The reason quotes the answer, which may be a token, and anything else.
+    throw failure('Unavailable', `${what}: the answer is not JSON`);
   }
 }
 

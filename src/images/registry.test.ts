@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { isPublic } from '../clients/public-network.ts';
+import { messageWithCause } from '../errors.ts';
 import { createRegistries, manifestTypes, type RegistryAccess } from './registry.ts';
 
 const index = `sha256:${'1'.repeat(64)}`;
@@ -66,6 +67,57 @@ describe('asking a registry what a tag means', () => {
   ] satisfies [string, RequestListener][])('%s is Unavailable', async (_, handler) => {
     const access = await registry(handler);
     await expect(resolveTag(access, 'shop/cart', '1.4.2')).rejects.toMatchObject({ type: 'Unavailable' });
+  });
+
+  it('has ten seconds', async () => {
+    const access = await registry(() => undefined);
+    const limits: number[] = [];
+    const { timeout } = AbortSignal;
+    // As long as it says, a thousand times faster.
+    const clock = jest.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => {
+      limits.push(ms);
+      return timeout.call(AbortSignal, ms / 1_000);
+    });
+    try {
+      await expect(resolveTag(access, 'shop/cart', '1.4.2')).rejects.toMatchObject({ type: 'Unavailable' });
+    } finally {
+      clock.mockRestore();
+    }
+    expect(limits).toEqual([10_000]);
+    for (const server of servers) server.closeAllConnections();
+  });
+
+  it('is asked over four connections, however much there is to ask', async () => {
+    let [now, most] = [0, 0];
+    const access = await registry((_, response) => {
+      most = Math.max(most, (now += 1));
+      setTimeout(() => {
+        now -= 1;
+        response.writeHead(200, { 'docker-content-digest': index }).end();
+      }, 30);
+    });
+    const registries = createRegistries();
+    const asked = Array.from({ length: 12 }, (_, n) => registries.resolve(access, 'shop/cart', `1.${n}`));
+    expect(await Promise.all(asked)).toEqual(
+      Array.from({ length: 12 }, () => expect.objectContaining({ digest: index })),
+    );
+    expect(most).toBe(4);
+  });
+
+  it('is not quoted: what it says in an error is neither in a failure nor in what that was caused by', async () => {
+    const said = `hush\u001b[31m ${'x'.repeat(5_000)}`;
+    for (const status of [200, 429, 500]) {
+      const access = await registry((_, response) => response.writeHead(status, 'hush').end(said));
+      for (const ask of [
+        () => createRegistries().tags(access, 'shop/cart'),
+        () => resolveTag(access, 'shop/cart', '1.4.2'),
+      ]) {
+        const failed = (await ask().catch((error: unknown) => error)) as Error;
+        expect(failed).toMatchObject({ type: 'Unavailable' });
+        expect(failed.message.length).toBeLessThan(200);
+        expect(messageWithCause(failed)).not.toMatch(/hush|\[31m|xxxx/);
+      }
+    }
   });
 
   it('nobody listening is Unavailable', async () => {

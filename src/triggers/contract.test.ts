@@ -109,6 +109,8 @@ describe.each([...triggers])('%s', (source, trigger) => {
     for (const secret of secrets) expect(logged.join('\n')).not.toContain(secret);
     expect(logged.join('\n')).not.toContain('/hooks/');
     expect(answer.headers).toContain('referrer-policy: no-referrer');
+    // The address may have a token in it.
+    expect(answer.headers).toContain('cache-control: private, no-store');
     // Nothing that a payload names is ever asked; keys and certificates come from where the configuration says.
     expect(trapped).toBe(0);
     expect(

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -104,6 +105,32 @@ describe('a replayed event', () => {
     const alibaba = await serve('aliyun-eventbridge', receivedAt + 61_000);
     expect((await alibaba.send('01-push-completed')).status).toBe(401);
     expect(alibaba.started).toEqual([]);
+  });
+
+  it('without an id of its own has that of the first while its signature counts, in another minute too', async () => {
+    const body = JSON.stringify({ image: 'registry.example.com/shop/cart:1.4.2' });
+    const call = (port: number, at: number) => {
+      const signature = createHmac('sha256', secrets[0]).update(`${at}.${body}`).digest('hex');
+      const lines = [
+        `X-Signature-Timestamp: ${at}`,
+        `X-Signature-256: sha256=${signature}`,
+        'Content-Type: application/json',
+      ];
+      return sendBytes(port, `POST /hooks/v1/ci HTTP/1.1\nHost: x\n${lines.join('\n')}`, body);
+    };
+    const at = receivedAt / 1_000;
+    const ids: string[] = [];
+    for (const [now, signed] of [
+      [0, at],
+      [120_000, at],
+      [120_000, at + 1],
+    ] as const) {
+      await server?.close(0);
+      const { port, started } = await serve('generic', receivedAt + now);
+      expect((await call(port, signed)).status).toBe(202);
+      ids.push(started[0]!.eventId);
+    }
+    expect([ids[1] === ids[0], ids[2] === ids[0]]).toEqual([true, false]);
   });
 
   it('of any other has the id of the first, so that nothing begins twice', async () => {

@@ -55,7 +55,7 @@ export type Parsed =
       readonly batch?: boolean;
     }
   | {
-      /** Constant words; they go to the log. */
+      /** Constant words; they go to the log, and become a metric label. */
       readonly malformed: string;
     }
   | {
