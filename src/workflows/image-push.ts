@@ -178,19 +178,20 @@ function failed(canary: CanaryRef, change: ImageChange, error: unknown): Written
   return { canary, change, result: { outcome: 'failed', reason: messageOf(cause) } };
 }
 
-/** Times between two looks whether a release is over that an image waits for, in milliseconds. */
+/** Times between two looks whether what an image waits for is over, such as a release, in milliseconds. */
 const waits = [5_000, 15_000, 30_000, 60_000];
 
 /** Longer than any release takes, and shorter than a history may get; what then still waits is found by a poll. */
 const maxLooks = 2_000;
 
-/** The outcomes, once what waits for the end of a release has had its turn. */
+/** The outcomes, once what waits, for the end of a release or for events of other tags, has had its turn. */
 export function settled(results: readonly Written[]): Promise<ImagePushResult['targets']> {
   return Promise.all(
     results.map(async ({ canary, change, result: first }) => {
       let result = first;
       for (let look = 0; result.outcome === 'queued' && look < maxLooks; look += 1) {
-        await sleep(waits[Math.min(look, waits.length - 1)]!, { summary: 'a release is in progress' });
+        const summary = (result.reason ?? 'it waits').slice(0, 200);
+        await sleep(waits[Math.min(look, waits.length - 1)]!, { summary });
         ({ result } = await write(canary, { ...change, queued: true }));
       }
       return { canary: `${canary.namespace}/${canary.name}`, ...result };

@@ -1,9 +1,13 @@
 import { createHmac, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
+import { freePort } from '../../local/ports.ts';
 import { pushImage, type PushedImage } from '../../local/push-image.ts';
+import { startSerin } from '../../local/serin.ts';
 import type { RemoteStack } from '../../local/control.ts';
 import { resources, type KubernetesObject } from '../../src/clients/kubernetes.ts';
 import { capabilityToken } from '../../src/triggers/credentials/capability.ts';
@@ -136,17 +140,36 @@ function harborEvent({ repository }: Scene, id: string, tag: string, digest?: st
   };
 }
 
-async function call(path: string, body: string, headers: Readonly<Record<string, string>>): Promise<number> {
-  const response = await fetch(`${stack.hooks}/hooks/v1/${path}`, { method: 'POST', body, headers });
+async function call(
+  path: string,
+  body: string,
+  headers: Readonly<Record<string, string>>,
+  hooks = stack.hooks,
+): Promise<number> {
+  const response = await fetch(`${hooks}/hooks/v1/${path}`, { method: 'POST', body, headers });
   await response.arrayBuffer();
   return response.status;
 }
 
-const harbor = (event: object, receiver = 'harbor') =>
-  call(receiver, JSON.stringify(event), {
-    authorization: `Bearer ${token}`,
-    'content-type': 'application/cloudevents+json',
-  });
+const harborHeaders = () => ({
+  authorization: `Bearer ${token}`,
+  'content-type': 'application/cloudevents+json',
+});
+
+const harbor = (event: object, receiver = 'harbor') => call(receiver, JSON.stringify(event), harborHeaders());
+
+/** How many images the worker has written that no event had told of. */
+async function missedPushes(receiver: string): Promise<number> {
+  const { data } = (await (await fetch(`${stack.prometheus}/api/v1/targets`)).json()) as {
+    data: { activeTargets: readonly { scrapeUrl: string; labels: { job: string } }[] };
+  };
+  const urls = data.activeTargets.filter(({ labels }) => labels.job === 'serin').map(({ scrapeUrl }) => scrapeUrl);
+  const exposed = await Promise.all(urls.map(async (url) => (await fetch(url)).text()));
+  const line = new RegExp(`^serin_poll_found_missed_event_total\\{receiver="${receiver}"\\} (\\d+)$`, 'm');
+  const counts = exposed.flatMap((text) => line.exec(text)?.[1] ?? []);
+  expect(counts).toHaveLength(1);
+  return Number(counts[0]);
+}
 
 /** Runs about a repository that are over, as Temporal knows them. */
 async function runsAbout({ repository }: Scene, ...receivers: readonly string[]) {
@@ -321,15 +344,33 @@ describe('pushes', () => {
         }),
       90_000,
     );
+    await eventually('the end of the release', async () => phaseOf(await shop.release()) === 'Succeeded', 60_000);
+    const target = () => cluster.read(resources.deployments, shop.namespace, 'cart');
+    const before = await target();
     expect(await harbor(event)).toBe(200);
-    const again = await decided(shop, 1, 'harbor');
-    // It is known by the event that the target names, or by its tag; either way the pods stay as they are.
-    expect(outcomesOf(again)).toEqual([expect.stringMatching(/^written|^unchanged cart: older$/)]);
+    // The target names this event, and so the run says again that it was written; nobody has touched it.
+    expect(outcomesOf(await decided(shop, 1, 'harbor'))).toEqual(['written']);
+    expect((await target()).metadata).toEqual(before.metadata);
+    expect(await shop.writes()).toBe(1);
+  });
+
+  it.concurrent('of several tags of one build are one change, in whatever order they are told', async () => {
+    const shop = await scene({ receiver: 'harbor' });
+    const lower = await shop.push('1.4.1');
+    const higher = await shop.push('1.4.2');
+    const statuses = [
+      harbor(harborEvent(shop, randomUUID(), '1.4.1', lower.digest)),
+      harbor(harborEvent(shop, randomUUID(), '1.4.2', higher.digest)),
+    ];
+    expect(await Promise.all(statuses)).toEqual([200, 200]);
+    await shop.runs('1.4.2', higher.digest);
+    expect(outcomesOf(await decided(shop, 2, 'harbor'))).toEqual(['unchanged cart: older', 'written']);
     expect(await shop.writes()).toBe(1);
   });
 
   it.concurrent('that nobody tells are found by the poll, and counted', async () => {
     const shop = await scene({ receiver: 'harbor' });
+    const before = await missedPushes('harbor');
     const id = `poll/${shop.namespace}/cart/cart`;
     const schedule = temporal.schedule.getHandle(id);
     await eventually('a Schedule', () =>
@@ -349,6 +390,7 @@ describe('pushes', () => {
     const { workflowId, firstExecutionRunId } = recentActions.at(-1)!.action.workflow;
     const poll = temporal.workflow.getHandle<typeof imagePoll>(workflowId, firstExecutionRunId);
     expect((await poll.result()).targets).toMatchObject([{ outcome: 'written' }]);
+    expect(await missedPushes('harbor')).toBeGreaterThan(before);
   });
 });
 
@@ -356,22 +398,68 @@ describe('a starter that dies', () => {
   it('after Temporal has a push and before it could answer, is told again, and the push is one', async () => {
     const shop = await scene({ receiver: 'harbor' });
     const { digest } = await shop.push('1.4.2');
-    const id = randomUUID();
-    const event = harborEvent(shop, id, '1.4.2', digest);
-    const first = harbor(event).catch(() => 'cut');
-    await eventually('Temporal to have it', async () => {
-      const { count } = await temporal.workflow.count('WorkflowType = "imagePush" AND ExecutionStatus = "Running"');
-      return count > 0 || (await runsAbout(shop, 'harbor')).length > 0;
-    });
-    await stack.server('starter').kill('SIGKILL');
-    await stack.server('starter').restart();
-    await first;
+    const event = harborEvent(shop, randomUUID(), '1.4.2', digest);
+    const way = await openWay(stack.temporal);
+    const directory = mkdtempSync(join(tmpdir(), 'serin-second-starter-'));
+    const hooksPort = await freePort();
+    const route = { ...{ registryPort: portOf(stack.registry), hooksPort }, listener: { url: '', token } };
+    const second = await startSerin(
+      { ...stack, directory, temporal: way.address },
+      { ...{ route, only: ['starter'] }, receivers: { harbor: { type: 'harbor', auth: { scheme: 'bearer' } } } },
+    );
+    try {
+      way.holdAnswers();
+      const first = call('harbor', JSON.stringify(event), harborHeaders(), second.hooks).catch(() => 'cut');
+      await decided(shop, 1, 'harbor');
+      await second.processes.starter.kill('SIGKILL');
+      expect(await first).toBe('cut');
+    } finally {
+      await second.stop();
+      await way.close();
+      rmSync(directory, { recursive: true, force: true });
+    }
     expect(await harbor(event)).toBe(200);
     await shop.runs('1.4.2', digest);
     expect(outcomesOf(await decided(shop, 1, 'harbor'))).toEqual(['written']);
     expect(await shop.writes()).toBe(1);
   });
+
+  it('and comes back goes on where it was', async () => {
+    const shop = await scene({ receiver: 'harbor' });
+    const { digest } = await shop.push('1.4.2');
+    await stack.server('starter').kill('SIGKILL');
+    await stack.server('starter').restart();
+    expect(await harbor(harborEvent(shop, randomUUID(), '1.4.2', digest))).toBe(200);
+    await shop.runs('1.4.2', digest);
+  });
 });
+
+const portOf = (address: string) => Number(address.split(':').at(-1));
+
+/** A way to a server on which answers can be held back while questions still arrive. */
+async function openWay(address: string) {
+  let isHeld = false;
+  const sockets = new Set<Socket>();
+  const server = createServer((caller) => {
+    const callee = connect(portOf(address), '127.0.0.1');
+    for (const socket of [caller, callee]) {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.on('close', () => [caller, callee].forEach((one) => one.destroy()));
+    }
+    caller.pipe(callee);
+    callee.on('data', (bytes) => void (isHeld || caller.write(bytes)));
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    holdAnswers: () => (isHeld = true),
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((done) => server.close(done));
+    },
+  };
+}
 
 describe('a trace', () => {
   const caller = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', sampled: true };

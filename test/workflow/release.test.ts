@@ -130,6 +130,36 @@ describe('a release', () => {
   });
 });
 
+describe('hints', () => {
+  it('that the run before has seen cost the run after it no look', async () => {
+    const cluster = stubCluster({}, { intervalMs: 600_000 });
+    const canary = bench.canary();
+    const looks = () => cluster.calls.filter((call) => call === 'look').length;
+    cluster.revision = 'v1:2';
+    await bench.whileWorking(cluster.activities, async () => {
+      const first = await bench.hint(canary, { eventId: 'first' });
+      await reached(first, 10);
+      const before = await first.describe();
+      cluster.revision = 'v1:3';
+      await bench.hint(canary, { eventId: 'second' });
+      const handle = bench.client.workflow.getHandle(releaseId(canary));
+      await until('the next run is at work', async () => {
+        const { runId } = await handle.describe();
+        const { revision, canaryWeight } = await handle.query(progressQuery);
+        return runId !== before.runId && revision === 'v1:3' && canaryWeight === 10;
+      });
+      const looked = looks();
+      for (const eventId of ['first', 'second', 'first']) await bench.hint(canary, { eventId });
+      await sleep(1_000);
+      expect(looks()).toBe(looked);
+      await bench.hint(canary, { eventId: 'third' });
+      await until('a look', () => looks() > looked);
+      await handle.signal(orderSignals.abort, { by: 'ann' });
+      await handle.result();
+    });
+  });
+});
+
 describe('orders', () => {
   it.each([{ way: 'signal' }, { way: 'update' }])(
     'pause by $way keeps the weight and goes on judging; resume goes on',

@@ -46,7 +46,7 @@ export interface ImageChange {
   readonly push: ImagePush;
   /** What the tag points to. */
   readonly digest: string;
-  /** It waited for the end of a release before. */
+  /** It waited before: for the end of a release, or for the events of other tags. */
   readonly queued?: boolean;
   /** What a mutable tag pointed to when it was first looked at: the point of comparison from now on, and no news. */
   readonly baseline?: boolean;
@@ -55,8 +55,8 @@ export interface ImageChange {
 /** What became of a push at one target. */
 export interface ImageWritten {
   /**
-   * `written`: the pod template changed. `notified`: its owner was told to look. `queued`: it waits for the end of a
-   * release. `unchanged`: nothing to do. `refused`: a person has to act. `failed`: it could not be tried.
+   * `written`: the pod template changed. `notified`: its owner was told to look. `queued`: it waits, for the end of a
+   * release or for events of other tags of its repository. `unchanged`: nothing to do. `refused`: a person has to act. `failed`: it could not be tried.
    */
   readonly outcome: 'written' | 'notified' | 'queued' | 'unchanged' | 'refused' | 'failed';
   readonly reason?: string;

@@ -9,7 +9,7 @@ export function imageMeters(registry: Registry, receivers: readonly string[] = [
   const registers = [registry];
   const missed = new Counter({
     name: 'serin_poll_found_missed_event_total',
-    help: 'Images that were applied because a look at the registry found them, and no event had told of them.',
+    help: 'Images that a look at the registry found and no event had told of: written, or told to the tool that owns them.',
     labelNames: ['receiver'],
     registers,
   });
