@@ -10,6 +10,7 @@ import type { CanaryRef } from './contract.ts';
 import type { Deps } from './deps.ts';
 import { createRecordEvent } from './events.ts';
 import { createSetFinalizer } from './finalizer.ts';
+import { labelRemark } from './label-remark.ts';
 import { noMeters, type ReleaseMeters } from './meters.ts';
 import type { Parts } from './parts.ts';
 import { rivalRemark } from './rival.ts';
@@ -39,7 +40,7 @@ export function createCarryOut(
     let done = 0;
     try {
       const object = await read(ref);
-      if (plan.verb === 'initialize' || plan.verb === 'scaleUp') await remark(object, unheeded(object, settings));
+      if (plan.verb === 'initialize' || plan.verb === 'scaleUp') await remark(object, await remarksOn(object));
       const rival = rivalRemark(object, begunAt);
       if (rival !== undefined) await remark(object, [rival]);
       for (const step of plan.steps) {
@@ -146,6 +147,16 @@ export function createCarryOut(
     }
   }
 
+  /** What people should know about a Canary whose release begins. */
+  async function remarksOn(object: KubernetesObject): Promise<readonly string[]> {
+    const result = parseCanary(object);
+    if ('problem' in result) return [];
+    const { canary } = result;
+    const pods = await parts.workload(canary).pods(canary).catch(toldLater);
+    const label = pods && labelRemark(canary, pods);
+    return [...unheededOf(canary, settings), ...(label === undefined ? [] : [label])];
+  }
+
   /** Retries find the phase written, and count nothing. */
   function count(object: KubernetesObject, phase: Phase | undefined): void {
     const result = parseCanary(object);
@@ -183,9 +194,10 @@ export function createCarryOut(
   }
 }
 
-function unheeded(object: KubernetesObject, settings: Deps['settings']): readonly string[] {
-  const result = parseCanary(object);
-  return 'problem' in result ? [] : unheededOf(result.canary, settings);
+/** What people have to mend is told by the step that it stands in the way of. */
+function toldLater(error: unknown): undefined {
+  const reason = failureType(error);
+  if (reason === undefined || reason === 'Unavailable') throw error;
 }
 
 type EnsureAutoscaler = Extract<Step, { do: 'ensure-autoscaler' }>;

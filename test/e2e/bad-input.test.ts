@@ -9,6 +9,7 @@ import {
   expectHeld,
   expectRecovered,
   expectStalled,
+  expectTrouble,
   inMidRelease,
   ladder,
   manifestsFor,
@@ -358,17 +359,18 @@ it.concurrent.each(badTemplates)(
       const { cluster, namespace } = podinfo;
       await podinfo.phase('Initialized');
       await podinfo.setImage('3.1.1');
-      await podinfo.told(`W Metric template quality.${namespace} ${says}`);
+      await expectStalled(podinfo, 'InvalidSpec', `Metric template quality.${namespace} ${says}`);
       await expectHeld(podinfo, 1_000);
       await cluster.apply(namespace, cure?.() ?? template());
       await podinfo.phase('Succeeded');
+      await expectRecovered(podinfo);
       expect(ladder(podinfo)).toEqual(wholeLadder);
     });
   },
 );
 
 const nobody = 'http://127.0.0.1:9';
-const unreachable = 'W Prometheus query failed: running query failed: ';
+const unreachable = 'Prometheus query failed: running query failed: ';
 
 it.concurrent(
   'a metrics server that does not answer holds the weight without a failed check, and the release goes on once it is named right',
@@ -377,11 +379,12 @@ it.concurrent(
       await podinfo.told('W Error checking metric providers: prometheus not avaiable: ');
       await podinfo.phase('Initialized');
       await podinfo.setImage('3.1.1');
-      await podinfo.told(unreachable);
+      await expectTrouble(podinfo, 'Unavailable', unreachable);
       await expectHeld(podinfo, 3_000);
       expect((await podinfo.canary()).status).toMatchObject({ canaryWeight: 10, failedChecks: 0 });
       await podinfo.patchCanary({ spec: { metricsServer: openStack().prometheus } });
       await podinfo.phase('Succeeded');
+      await expectRecovered(podinfo);
       expect(ladder(podinfo)).toEqual(wholeLadder);
     });
   },
@@ -396,9 +399,10 @@ it.concurrent(
       const { failedChecks } = await podinfo.phase('Failed');
       await podinfo.told(`W Canary failed! Scaling down podinfo.${podinfo.namespace}`);
       expect(failedChecks).toBe(0);
-      expect(podinfo.diary.events().filter((event) => event.startsWith(unreachable))).toHaveLength(3);
+      expect(podinfo.diary.events().filter((event) => event.startsWith(`W ${unreachable}`))).toHaveLength(3);
       expect(podinfo.diary.events()).toContain(`W Rolling back podinfo.${podinfo.namespace} no verdict for 3 checks`);
       expect(ladder(podinfo)).toEqual([0, 10, 0]);
+      await expectRecovered(podinfo);
     });
   },
 );
@@ -457,11 +461,13 @@ it.concurrent.each<BadHook & { answer?: Parameters<typeof startServer>[0] }>([
   await withPodinfo({ interval: '1s', analysis: { metrics: [], webhooks, threshold: 10 } }, async (podinfo) => {
     await podinfo.phase('Initialized');
     await podinfo.setImage('3.1.1');
-    await podinfo.told(`W Halt podinfo.${podinfo.namespace} advancement ${says(`${bad.url}/`)}`);
+    const trouble = `Halt podinfo.${podinfo.namespace} advancement ${says(`${bad.url}/`)}`;
+    await expectTrouble(podinfo, 'Unavailable', trouble);
     await expectHeld(podinfo, 1_000);
     expect((await podinfo.canary()).status?.failedChecks).toBeGreaterThan(0);
     await podinfo.patchCanary({ spec: { analysis: { webhooks: [{ name: 'check', type, url: `${good.url}/` }] } } });
     await podinfo.phase('Succeeded');
+    await expectRecovered(podinfo);
     expect(ladder(podinfo)).toEqual(wholeLadder);
     expect(good.requests.length).toBeGreaterThan(0);
   });
@@ -580,10 +586,13 @@ it.concurrent.each<Cure>([
 
 it.concurrent('an interval that nobody can read is told once, and a minute is used until it is mended', async () => {
   await withPodinfo({ interval: '10sfoo' }, async (podinfo) => {
-    const warning =
-      'W spec.analysis.interval: time: unknown unit "sfoo" in duration "10sfoo"; a minute is used; ' +
+    const message =
+      'spec.analysis.interval: time: unknown unit "sfoo" in duration "10sfoo"; a minute is used; ' +
       'write one such as 30s or 1m30s';
+    const warning = `W ${message}`;
     await podinfo.phase('Initialized');
+    const standing = { type: 'Warning', status: 'True', reason: 'InvalidSpec', message };
+    expect((await podinfo.canary()).status?.conditions).toMatchObject([{ type: 'Promoted' }, standing]);
     await podinfo.setImage('3.1.1');
     await podinfo.weight(10);
     await expectHeld(podinfo);
@@ -591,6 +600,8 @@ it.concurrent('an interval that nobody can read is told once, and a minute is us
     await podinfo.setImage('3.1.0');
     await podinfo.phase('Succeeded');
     await podinfo.patchCanary({ spec: { analysis: { interval: '2s' } } });
+    const isMended = async () => (await podinfo.canary()).status?.conditions.length === 1;
+    await eventually('the condition is gone', isMended, 20_000);
     await podinfo.setImage('3.1.2');
     await podinfo.told(`Promotion completed! Scaling down podinfo.${podinfo.namespace}`);
     expect(ladder(podinfo)).toEqual([0, 10, ...wholeLadder]);
@@ -722,7 +733,7 @@ describe('Prometheus', () => {
       const prometheus = openStack().server('prometheus');
       await prometheus.stop();
       try {
-        await podinfo.told('W Prometheus query failed: running query failed: ');
+        await expectTrouble(podinfo, 'Unavailable', unreachable);
         await expectHeld(podinfo, 4_000);
         expect((await podinfo.canary()).status?.failedChecks).toBe(0);
       } finally {

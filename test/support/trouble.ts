@@ -81,6 +81,15 @@ export async function expectStalled(podinfo: Podinfo, reason: string, message: s
   await expectPromotedFirst(podinfo);
 }
 
+/** The same for a text of which only the beginning is ours. */
+export async function expectTrouble(podinfo: Podinfo, reason: string, beginning: string): Promise<void> {
+  await podinfo.told(`W ${beginning}`);
+  const isThere = async () => (await stalled(podinfo))?.message?.startsWith(beginning) === true;
+  await eventually('the Stalled condition', isThere, 10_000);
+  expect(await stalled(podinfo)).toMatchObject({ status: 'True', reason });
+  await expectPromotedFirst(podinfo);
+}
+
 /** Waits until nothing is wrong any more. */
 export async function expectRecovered(podinfo: Podinfo): Promise<void> {
   await eventually('no Stalled condition', async () => (await stalled(podinfo)) === undefined, 20_000);

@@ -2,6 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import { isAnalysing, isAtRest, promotedCondition } from './phases.ts';
 import type { Phase } from './observation.ts';
 
+const failed =
+  'Canary analysis failed, Deployment scaled to zero. Unchanged, its revision begins again by the order retry alone.';
+
 describe('the Promoted condition', () => {
   it.each<{ phase: Phase; status: string; message: string }>([
     { phase: 'Initializing', status: 'Unknown', message: 'New Deployment detected, starting initialization.' },
@@ -12,7 +15,7 @@ describe('the Promoted condition', () => {
     { phase: 'Promoting', status: 'Unknown', message: 'Canary analysis completed, starting primary rolling update.' },
     { phase: 'Finalising', status: 'Unknown', message: 'Canary analysis completed, routing all traffic to primary.' },
     { phase: 'Succeeded', status: 'True', message: 'Canary analysis completed successfully, promotion finished.' },
-    { phase: 'Failed', status: 'False', message: 'Canary analysis failed, Deployment scaled to zero.' },
+    { phase: 'Failed', status: 'False', message: failed },
   ])('of $phase is $status', ({ phase, status, message }) => {
     expect(promotedCondition(phase, 'Deployment')).toEqual({ status, reason: phase, message });
   });

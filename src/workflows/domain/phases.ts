@@ -40,7 +40,14 @@ export function promotedCondition(phase: Phase, kind: string): Condition {
         message: 'Canary analysis completed successfully, promotion finished.',
       };
     case 'Failed':
-      return { status: 'False', reason: phase, message: `Canary analysis failed, ${kind} scaled to zero.` };
+      return {
+        status: 'False',
+        reason: phase,
+        // The second sentence is ours: setting the same revision again is no change, and nothing else would say so.
+        message:
+          `Canary analysis failed, ${kind} scaled to zero. ` +
+          'Unchanged, its revision begins again by the order retry alone.',
+      };
     case 'Terminating':
     case 'Terminated':
       return { status: 'Unknown', reason: phase, message: `${kind} is being reverted.` };

@@ -264,7 +264,9 @@ export function outcome(release: Release): Outcome {
       return result('cancelled', ended.reason);
     case 'initialized':
       return result('initialized', ended.reason);
-    case undefined:
-      return result('unchanged', 'nothing to do');
+    case undefined: {
+      const failed = phase === 'Failed' && observation.target?.revision === revision;
+      return result('unchanged', failed ? 'this revision has failed, and is unchanged' : 'nothing to do');
+    }
   }
 }

@@ -338,8 +338,12 @@ describe('a release that does badly', () => {
 
   it('BC-10, Q31: the same revision set again starts nothing and writes nothing', () => {
     const again: Act = { atMs: 200_000, do: () => undefined };
-    const { lines } = timeline({ acts: [release('v1:2-err50', 1_000), again] });
+    const { lines, outcomes } = timeline({ acts: [release('v1:2-err50', 1_000), again] });
     expect(lines.filter(({ at, kind }) => at >= 200_000 && kind !== 'action')).toEqual([]);
+    expect(outcomes.at(-1)).toMatchObject({
+      outcome: 'unchanged',
+      reason: 'this revision has failed, and is unchanged',
+    });
   });
 
   it('BC-16: the next revision is judged by readings of its own', () => {
