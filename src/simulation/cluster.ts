@@ -1,4 +1,4 @@
-import type { Observation, Readiness } from '../workflows/domain/observation.ts';
+import type { ObservedWorkload, Observation, Readiness } from '../workflows/domain/observation.ts';
 import type { Step } from '../workflows/domain/plan.ts';
 import type { Act, Behaviour, Line, Script, State } from './script.ts';
 
@@ -28,45 +28,31 @@ export function observe({ world, script }: Simulated, metricsProviders: boolean)
     const message = `${kind.toLowerCase()} ${name}.${canaryOf(script).namespace} get query error: ${plural} "${name}" not found`;
     return { canary, drift: [], problem: { reason: 'NotFound', message } };
   }
-  const targetUp = world.targetReplicas > 0 && world.targetReadyAt <= world.now && !world.targetDown;
-  const available = targetUp ? world.targetReplicas : 0;
-  const primaryUp = world.primaryReadyAt <= world.now && world.primaryAvailable;
   return {
     canary,
     target: {
       revision: world.targetRevision,
       ...(world.author === undefined ? {} : { author: world.author }),
-      replicas: world.targetReplicas,
-      available,
-      readiness:
-        world.targetDown && world.targetReplicas > 0
-          ? notReady(`${canaryText(world, script)} not ready: ${waitingText(world.targetReplicas)}`, true)
-          : readinessOf(
-              world,
-              script,
-              canaryText(world, script),
-              world.targetReadyAt,
-              world.targetSince,
-              world.targetReplicas,
-            ),
+      ...podsOf(world, script, {
+        what: canaryText(world, script),
+        replicas: world.targetReplicas,
+        short: world.targetDown ? world.targetReplicas : world.targetShort,
+        readyAt: world.targetReadyAt,
+        since: world.targetSince,
+      }),
     },
     ...(world.primaryRevision === undefined
       ? {}
       : {
           primary: {
             revision: `primary/${world.primaryRevision}`,
-            replicas: world.primaryReplicas,
-            available: primaryUp ? world.primaryReplicas : 0,
-            readiness: world.primaryAvailable
-              ? readinessOf(
-                  world,
-                  script,
-                  primaryText(world, script),
-                  world.primaryReadyAt,
-                  world.primarySince,
-                  world.primaryReplicas,
-                )
-              : notReady(`${primaryText(world, script)} not ready: ${waitingText(world.primaryReplicas)}`, true),
+            ...podsOf(world, script, {
+              what: primaryText(world, script),
+              replicas: world.primaryReplicas,
+              short: world.primaryAvailable ? world.primaryShort : world.primaryReplicas,
+              readyAt: world.primaryReadyAt,
+              since: world.primarySince,
+            }),
             equalsTarget: world.primaryRevision === world.targetRevision,
             ours: world.primaryOurs,
           },
@@ -77,19 +63,30 @@ export function observe({ world, script }: Simulated, metricsProviders: boolean)
   };
 }
 
-function readinessOf(
+interface Pods {
+  readonly what: string;
+  readonly replicas: number;
+  /** How many are missing of those that were up. */
+  readonly short: number;
+  readonly readyAt: number;
+  readonly since: number;
+}
+
+/** Pods that are lost come back, whatever the deadline; a rollout that does not get there fails by it. */
+function podsOf(
   world: State,
   script: Script,
-  what: string,
-  readyAt: number,
-  since: number,
-  replicas: number,
-): Readiness {
+  { what, replicas, short, readyAt, since }: Pods,
+): Pick<ObservedWorkload, 'replicas' | 'available' | 'readiness'> {
   const { now, settings } = world;
-  if (readyAt <= now) return { ready: true };
-  const retriable = now - since < settings.progressDeadlineSeconds * 1000;
+  const isRolledOut = readyAt <= now;
+  const available = isRolledOut ? Math.max(0, replicas - short) : 0;
+  if (isRolledOut && available === replicas) return { replicas, available, readiness: { ready: true } };
+  const isDown = short > 0 && short >= replicas;
+  const retriable = isRolledOut || isDown || now - since < settings.progressDeadlineSeconds * 1000;
   const { cause } = script.behaviour(world.targetRevision);
-  return { ...notReady(`${what} not ready: ${waitingText(replicas)}`, retriable), ...(retriable ? {} : { cause }) };
+  const unready = notReady(`${what} not ready: ${waitingText(available, replicas)}`, retriable);
+  return { replicas, available, readiness: { ...unready, ...(retriable ? {} : { cause }) } };
 }
 
 /** Does one step of a plan, as an API server would let it; a text says why it could not. */
@@ -124,6 +121,7 @@ export function doStep({ world, script, lines }: Simulated, step: Step): string 
       if (step.to === 'zero') {
         world.targetReplicas = 0;
         world.targetReadyAt = 0;
+        world.targetShort = 0;
       } else if (world.targetReplicas === 0) {
         world.targetReplicas = 1;
         rollTarget(world, script.behaviour);
@@ -135,13 +133,15 @@ export function doStep({ world, script, lines }: Simulated, step: Step): string 
       rollPrimary(world, script, step.revision);
       return;
     case 'write-status': {
-      const { condition: _condition, stalled, warned, ...fields } = step.status;
+      const { condition, stalled, warned, ...fields } = step.status;
       const before = world.status;
       world.status = { ...before, ...fields };
+      if (condition) world.condition = `${condition.status}/${condition.reason}`;
       if (stalled !== undefined) world.stalled = stalled?.message;
       if (warned !== undefined) world.warned = warned ?? undefined;
       if (JSON.stringify(before) !== JSON.stringify(world.status)) {
-        lines.push({ at: now, kind: 'phase', phase: world.status.phase, status: world.status });
+        const { status } = world;
+        lines.push({ at: now, kind: 'phase', phase: status.phase, status, condition: world.condition });
       }
       return;
     }
@@ -183,8 +183,8 @@ function primaryText({ settings }: State, script: Script): string {
   return `${settings.target.name}-primary.${canaryOf(script).namespace}`;
 }
 
-function waitingText(replicas: number): string {
-  return `waiting for rollout to finish: 0 of ${replicas} (readyThreshold 100%) updated replicas are available`;
+function waitingText(available: number, replicas: number): string {
+  return `waiting for rollout to finish: ${available} of ${replicas} (readyThreshold 100%) updated replicas are available`;
 }
 
 function notReady(message: string, retriable: boolean): Readiness {

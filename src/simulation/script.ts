@@ -89,6 +89,8 @@ export interface State {
   deleting: boolean;
   finalizer: boolean;
   status: CanaryStatus;
+  /** The `Promoted` condition, as `<status>/<reason>`; '' before the first write. */
+  condition: string;
   stalled: string | undefined;
   /** What of the spec cannot be read. */
   unheeded: string | undefined;
@@ -100,6 +102,9 @@ export interface State {
   primaryAvailable: boolean;
   /** The pods of the target are gone although it is scaled up. */
   targetDown: boolean;
+  /** Pods that are missing on either side while the others serve. */
+  primaryShort: number;
+  targetShort: number;
   /** The API server, or the worker, does not answer until then; what is asked of it takes as long. Milliseconds. */
   downUntil: number;
 }
@@ -115,7 +120,13 @@ export type Line =
       readonly mirrored?: true;
     }
   | { readonly at: number; readonly kind: 'reverted'; readonly what: string }
-  | { readonly at: number; readonly kind: 'phase'; readonly phase: Phase; readonly status: CanaryStatus }
+  | {
+      readonly at: number;
+      readonly kind: 'phase';
+      readonly phase: Phase;
+      readonly status: CanaryStatus;
+      readonly condition: string;
+    }
   | { readonly at: number; readonly kind: 'action'; readonly action: string }
   | {
       readonly at: number;

@@ -55,6 +55,7 @@ class Stage {
       deleting: false,
       finalizer: false,
       status: { phase: '', canaryWeight: 0, failedChecks: 0, iterations: 0, lastAppliedSpec: '', lastPromotedSpec: '' },
+      condition: '',
       stalled: undefined,
       unheeded: undefined,
       warned: undefined,
@@ -62,6 +63,8 @@ class Stage {
       breakStep: undefined,
       primaryAvailable: true,
       targetDown: false,
+      primaryShort: 0,
+      targetShort: 0,
       downUntil: 0,
       ...script.start,
     };

@@ -14,11 +14,29 @@ export interface Recording {
   readonly settings: Settings;
   /** Images that were set, and what was done during the run, in order. */
   readonly acts: readonly RecordedAct[];
-  readonly events: readonly string[];
+  /** Tick by tick. */
+  readonly story: readonly (readonly Fact[])[];
   readonly weights: readonly WeightAt[];
-  readonly statuses: readonly string[];
   /** The recording ends before the Canary was at rest. */
   readonly cut: boolean;
+}
+
+/** Something that was told, came into force or was written. */
+export type Fact =
+  | { readonly kind: 'event'; readonly text: string }
+  | { readonly kind: 'weight'; readonly canary: number; readonly mirrored: boolean }
+  | { readonly kind: 'status'; readonly status: RecordedStatus };
+
+export interface RecordedStatus {
+  readonly phase: string;
+  readonly weight: number;
+  readonly failed: number;
+  readonly iterations: number;
+  /** Hashes, or whatever names a revision. */
+  readonly applied: string;
+  readonly promoted: string;
+  /** The `Promoted` condition, `<status>/<reason>`. */
+  readonly condition: string;
 }
 
 /** A canary weight, and the second from which it was in force. */
@@ -56,7 +74,6 @@ export function readRecording(scenario: string): Recording {
       ? [{ second: Number(second), kind, what: what.replaceAll('podinfo', 'shop') }]
       : [];
   });
-  const statuses = rows.flatMap(statusOf);
   const driver = parse(readFileSync(`${folder}/${scenario}/driver.yaml`, 'utf8')) as { during: string[] };
   const acts = recordedActs(rows);
   if (acts.length !== driver.during.length + 1) throw new Error(`${scenario}: the timeline misses acts of driver.yaml`);
@@ -64,11 +81,31 @@ export function readRecording(scenario: string): Recording {
     scenario,
     settings: readSettings(readFileSync(`${folder}/${scenario}/objects.yaml`, 'utf8')),
     acts,
-    events: rows.flatMap(eventOf),
+    story: ticksOf(rows),
     weights: rows.flatMap(weightOf),
-    statuses: changes(statuses).filter((status) => status !== ' 0 0'),
-    cut: !/^(Succeeded|Failed|Initialized) /.test(statuses.at(-1) ?? ''),
+    cut: !/^(Succeeded|Failed|Initialized)$/.test(rows.flatMap(statusOf).at(-1)?.phase ?? ''),
   };
+}
+
+/** Seconds of silence that tell one tick of Flagger's from the next; within a tick they are never as many. */
+const silence = 3;
+
+/** What was recorded, a list for each tick. Watches of different kinds ran side by side: within a tick their order is chance. */
+function ticksOf(rows: readonly Row[]): Fact[][] {
+  const ticks: Fact[][] = [];
+  let last = -Infinity;
+  for (const row of rows) {
+    const facts = [
+      ...eventOf(row).map((text): Fact => ({ kind: 'event', text })),
+      ...weightOf(row).map(({ canary, mirrored }): Fact => ({ kind: 'weight', canary, mirrored })),
+      ...statusOf(row).map((status): Fact => ({ kind: 'status', status })),
+    ];
+    if (facts.length === 0) continue;
+    if (row.second - last > silence) ticks.push([]);
+    ticks.at(-1)!.push(...facts);
+    last = row.second;
+  }
+  return ticks;
 }
 
 function eventOf({ kind, what }: Row): string[] {
@@ -84,11 +121,15 @@ function weightOf({ second, kind, what }: Row): WeightAt[] {
   return [{ second, canary: Number(weight), mirrored: what.includes('mirror=') }];
 }
 
-function statusOf({ kind, what }: Row): string[] {
-  const [, phase, weight, failed, iterations] =
-    /^phase=(\w*) weight=(\d+) failed=(\d+) iterations=(-?\d+)/.exec(what) ?? [];
-  const counted = Number(iterations) > 0 ? ` iteration ${iterations}` : '';
-  return kind === 'Canary' && phase !== undefined ? [`${phase} ${weight} ${failed}${counted}`] : [];
+const statusText =
+  /^phase=(\w*) weight=(\d+) failed=(\d+) iterations=(-?\d+) applied=(\S*) promoted=(\S*) condition=(?:Promoted)?\/(\S*)$/;
+
+function statusOf({ kind, what }: Row): RecordedStatus[] {
+  const found = kind === 'Canary' ? statusText.exec(what) : null;
+  if (!found) return [];
+  const [, phase = '', weight, failed, iterations, applied = '', promoted = '', condition = ''] = found;
+  const counts = { weight: Number(weight), failed: Number(failed), iterations: Number(iterations) };
+  return [{ phase, ...counts, applied, promoted, condition }];
 }
 
 function recordedActs(rows: readonly Row[]): RecordedAct[] {
@@ -100,7 +141,7 @@ function recordedActs(rows: readonly Row[]): RecordedAct[] {
     const before = rows.slice(0, index);
     acts.push({
       what,
-      phase: before.flatMap(statusOf).at(-1)?.split(' ')[0] ?? '',
+      phase: before.flatMap(statusOf).at(-1)?.phase ?? '',
       weight: before.flatMap(weightOf).at(-1)?.canary ?? 0,
       warnings: rows.slice(since, index).flatMap(eventOf).filter(isCounted).length,
     });
@@ -114,11 +155,6 @@ const isCounted = (event: string) => event.startsWith('W ') && !isReadiness(even
 /** Warnings whose number depends on when ticks happen to fall. */
 export function isReadiness(event: string): boolean {
   return /^W (canary deployment )?\S+ not ready: waiting for rollout/.test(event);
-}
-
-/** Drops what repeats the entry before it. */
-export function changes<Entry>(entries: readonly Entry[]): Entry[] {
-  return entries.filter((entry, index) => index === 0 || entry !== entries[index - 1]);
 }
 
 interface RecordedCanary {

@@ -32,8 +32,9 @@ function podsOf(revision: string, silent: boolean): Behaviour {
   };
 }
 
-function prometheusError({ events }: Recording): string {
+function prometheusError({ story }: Recording): string {
   const prefix = 'W Prometheus query failed: ';
+  const events = story.flat().flatMap((fact) => (fact.kind === 'event' ? [fact.text] : []));
   return events.find((event) => event.startsWith(prefix))?.slice(prefix.length) ?? 'connection refused';
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { Client, Connection, type WorkflowHandleWithSignaledRunId } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { ensureSearchAttributes } from '../../src/search-attributes.ts';
 import { hintSignal, releaseId, type Hint } from '../../src/workflows/messages.ts';
@@ -12,7 +12,10 @@ export interface Bench {
   /** A Canary name nobody else uses. */
   canary(): { namespace: string; name: string };
   /** Starts a release, or tells a running one that something may have changed. */
-  hint(canary: { namespace: string; name: string }, hint?: Partial<Hint>): Promise<WorkflowHandle<typeof release>>;
+  hint(
+    canary: { namespace: string; name: string },
+    hint?: Partial<Hint>,
+  ): Promise<WorkflowHandleWithSignaledRunId<typeof release>>;
   /** Runs `work` while a worker carries these activities. */
   whileWorking<T>(activities: object, work: () => Promise<T>, options?: Partial<WorkerOptions>): Promise<T>;
   close(): Promise<void>;
