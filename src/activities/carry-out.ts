@@ -130,6 +130,9 @@ export function createCarryOut(
         return during('failed to revert mesh', () => retryOnConflict(() => parts.router(canary).revert(canary)));
       }
       case 'set-finalizer':
+        // The last moment that is sure to come; without a finalizer the look that finds the Canary gone does it.
+        if (!step.present && object.metadata.deletionTimestamp !== undefined)
+          await remark(object, await parts.clearMesh(ref));
         return setFinalizer(ref, step.present);
     }
   }
