@@ -2,8 +2,6 @@ import { resources, type KubernetesObject } from '../clients/kubernetes.ts';
 import { failure, failureType, messageOf } from '../errors.ts';
 import { canaryField, type Log } from '../log.ts';
 import { parseCanary, type Canary } from '../schemas/canary.ts';
-import { validate } from '../schemas/validate.ts';
-import { unheeded } from '../schemas/warnings.ts';
 import type { Phase, Traffic } from '../workflows/domain/observation.ts';
 import { planTimeoutMs, type EventRecord, type Plan, type PlanFailure, type Step } from '../workflows/domain/plan.ts';
 import { during, retryOnConflict } from './attempts.ts';
@@ -13,8 +11,8 @@ import { createRecordEvent } from './events.ts';
 import { createSetFinalizer } from './finalizer.ts';
 import { noMeters, type ReleaseMeters } from './meters.ts';
 import type { Parts } from './parts.ts';
+import { createRemarks, type Remark } from './remarks.ts';
 import { rivalRemark } from './rival.ts';
-import { providers } from './routers/index.ts';
 import { canaryStatus, createWriteStatus, storedStatus } from './status.ts';
 
 /** @param key names the call: the same for all its retries */
@@ -34,13 +32,14 @@ export function createCarryOut(
   const writeStatus = createWriteStatus(kubernetes);
   const record = createRecordEvent(kubernetes, log);
   const setFinalizer = createSetFinalizer(kubernetes);
+  const remarksOn = createRemarks({ kubernetes, settings }, log);
 
   return async (ref, plan, key) => {
     const begunAt = Date.now();
     let done = 0;
     try {
       const object = await read(ref);
-      if (plan.verb === 'initialize' || plan.verb === 'scaleUp') await remark(object, ignored(object));
+      if (plan.verb === 'initialize' || plan.verb === 'scaleUp') await remark(object, await remarksOn(object));
       const rival = rivalRemark(object, begunAt);
       if (rival !== undefined) await remark(object, [rival]);
       for (const step of plan.steps) {
@@ -165,21 +164,12 @@ export function createCarryOut(
   }
 
   /** What is left out of what the Canary asks for is said once for each version of the spec. */
-  async function remark(object: KubernetesObject, messages: readonly string[]): Promise<void> {
+  async function remark(object: KubernetesObject, remarks: readonly (string | Remark)[]): Promise<void> {
     const { uid = '', generation = 0 } = object.metadata;
-    for (const message of messages) {
-      const event: EventRecord = { type: 'Warning', message, scope: `${uid}/${generation}` };
-      await recordEvent(object, event);
+    for (const one of remarks) {
+      const { type, message }: Remark = typeof one === 'string' ? { type: 'Warning', message: one } : one;
+      await recordEvent(object, { type, message, scope: `${uid}/${generation}` });
     }
-  }
-
-  /** What the Canary asks for and is not in force, such as a value that the CRD lets through and nobody can read. */
-  function ignored(object: KubernetesObject): readonly string[] {
-    const result = parseCanary(object);
-    if ('problem' in result) return [];
-    return validate(result.canary, { ...settings, providers }).flatMap(({ id, message }) =>
-      unheeded.has(id) ? [message] : [],
-    );
   }
 }
 

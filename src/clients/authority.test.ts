@@ -10,7 +10,10 @@ const pem = (body: string) => `-----BEGIN CERTIFICATE-----\n${body}\n-----END CE
 
 function config(cluster: object): KubeConfig {
   const config = new KubeConfig();
-  config.loadFromClusterAndUser({ name: 'x', server: 'https://10.0.0.1', skipTLSVerify: false, ...cluster }, { name: 'x' });
+  config.loadFromClusterAndUser(
+    { name: 'x', server: 'https://10.0.0.1', skipTLSVerify: false, ...cluster },
+    { name: 'x' },
+  );
   return config;
 }
 
