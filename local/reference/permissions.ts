@@ -99,6 +99,6 @@ The only process that writes.
 ${section('worker')}
 
 In the cluster of a mesh's control plane, if that is another one, the user of the kubeconfig needs what stands in both tables for
-${meshGroups.map(code).join(' and ')}, and nothing else.
+${meshGroups.map(code).join(' and ')}, \`delete\` on the same, and nothing else.
 `;
 }

@@ -283,6 +283,32 @@ describe('carrying out a plan', () => {
     expect(kubernetes.peek('Canary', 'shop')!.metadata.finalizers).toEqual([]);
   });
 
+  it('clears the mesh of another cluster before a Canary may go, and only then; what is left is told', async () => {
+    const kubernetes = memoryKubernetes(
+      shopCanary({}, {}, { finalizers: ['finalizer.flagger.app'] }),
+      shopDeployment(),
+    );
+    const mesh = { ...memoryKubernetes(), server: 'https://mesh:6443' };
+    const deps = { ...testDeps(kubernetes), mesh };
+    const perform = createCarryOut(deps, createParts(deps), { info: () => undefined, warn: () => undefined });
+    const route = () => mesh.peek('VirtualService', 'shop');
+    await perform(ref, plan('repair', { do: 'ensure-routes', weights: all }), 'run-1/7');
+    const release = plan('tell', { do: 'set-finalizer', present: false });
+    await perform(ref, release, 'run-1/8');
+    expect(route()).toBeDefined();
+    kubernetes.peek('Canary', 'shop')!.metadata.deletionTimestamp = '2026-05-04T09:12:00Z';
+    mesh.failNext('remove', 'VirtualService', failure('Unauthorized', 'forbidden'));
+    expect(await perform(ref, release, 'run-1/9')).toBeNull();
+    expect(kubernetes.peek('Canary', 'shop')!.metadata.finalizers).toEqual([]);
+    expect(await events(kubernetes)).toEqual([
+      expect.stringMatching(
+        /^Warning virtualservices of canary shop.prod are left in the cluster of the mesh: forbidden/,
+      ),
+    ]);
+    await perform(ref, release, 'run-1/9');
+    expect(route()).toBeUndefined();
+  });
+
   it.each([
     ['revert-target', 'get', 'Deployment', 'failed to revert target: deployment shop.prod get query error: forbidden'],
     ['revert-apex', 'get', 'Service', 'failed revert router: service shop get query error: forbidden'],

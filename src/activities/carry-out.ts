@@ -10,12 +10,11 @@ import type { CanaryRef } from './contract.ts';
 import type { Deps } from './deps.ts';
 import { createRecordEvent } from './events.ts';
 import { createSetFinalizer } from './finalizer.ts';
-import { labelRemark } from './label-remark.ts';
 import { noMeters, type ReleaseMeters } from './meters.ts';
 import type { Parts } from './parts.ts';
+import { createRemarks, type Remark } from './remarks.ts';
 import { rivalRemark } from './rival.ts';
 import { canaryStatus, createWriteStatus, storedStatus } from './status.ts';
-import { unheededOf } from './unheeded.ts';
 
 /** @param key names the call: the same for all its retries */
 export type CarryOut = (ref: CanaryRef, plan: Plan, key: string) => Promise<PlanFailure | null>;
@@ -34,6 +33,7 @@ export function createCarryOut(
   const writeStatus = createWriteStatus(kubernetes, undefined, observeTarget);
   const record = createRecordEvent(kubernetes, log);
   const setFinalizer = createSetFinalizer(kubernetes);
+  const remarksOn = createRemarks({ kubernetes, settings }, log, (canary) => parts.workload(canary).pods(canary));
 
   return async (ref, plan, key) => {
     const begunAt = Date.now();
@@ -131,6 +131,9 @@ export function createCarryOut(
         return during('failed to revert mesh', () => retryOnConflict(() => parts.router(canary).revert(canary)));
       }
       case 'set-finalizer':
+        // The last moment that is sure to come; without a finalizer the look that finds the Canary gone does it.
+        if (!step.present && object.metadata.deletionTimestamp !== undefined)
+          await remark(object, await parts.clearMesh(ref));
         return setFinalizer(ref, step.present);
     }
   }
@@ -145,16 +148,6 @@ export function createCarryOut(
       if (reason === undefined || reason === 'Unavailable') throw error;
       return undefined;
     }
-  }
-
-  /** What people should know about a Canary whose release begins. */
-  async function remarksOn(object: KubernetesObject): Promise<readonly string[]> {
-    const result = parseCanary(object);
-    if ('problem' in result) return [];
-    const { canary } = result;
-    const pods = await parts.workload(canary).pods(canary).catch(toldLater);
-    const label = pods && labelRemark(canary, pods);
-    return [...unheededOf(canary, settings), ...(label === undefined ? [] : [label])];
   }
 
   /** Retries find the phase written, and count nothing. */
@@ -185,19 +178,13 @@ export function createCarryOut(
   }
 
   /** What is left out of what the Canary asks for is said once for each version of the spec. */
-  async function remark(object: KubernetesObject, messages: readonly string[]): Promise<void> {
+  async function remark(object: KubernetesObject, remarks: readonly (string | Remark)[]): Promise<void> {
     const { uid = '', generation = 0 } = object.metadata;
-    for (const message of messages) {
-      const event: EventRecord = { type: 'Warning', message, scope: `${uid}/${generation}` };
-      await recordEvent(object, event);
+    for (const one of remarks) {
+      const { type, message }: Remark = typeof one === 'string' ? { type: 'Warning', message: one } : one;
+      await recordEvent(object, { type, message, scope: `${uid}/${generation}` });
     }
   }
-}
-
-/** What people have to mend is told by the step that it stands in the way of. */
-function toldLater(error: unknown): undefined {
-  const reason = failureType(error);
-  if (reason === undefined || reason === 'Unavailable') throw error;
 }
 
 type EnsureAutoscaler = Extract<Step, { do: 'ensure-autoscaler' }>;

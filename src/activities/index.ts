@@ -9,7 +9,7 @@ import type { Activities } from './contract.ts';
 import type { Deps } from './deps.ts';
 import { createObserve } from './look.ts';
 import { createMetricsProvidersError, createReadMetrics, metricChecks } from './metrics/checks.ts';
-import type { Log } from '../log.ts';
+import { canaryField, type Log } from '../log.ts';
 import { noMeters, type ReleaseMeters } from './meters.ts';
 import { createNotify, type NotifyOptions } from './notify.ts';
 import { createParts } from './parts.ts';
@@ -50,7 +50,11 @@ export function createActivities(
     verifyActors: createVerifyActors(deps.http, issuers),
     look: async (ref, ask) => {
       const { observation } = await observe(ref, ask);
-      if (!observation.canary) meters.gone(ref);
+      if (!observation.canary) {
+        meters.gone(ref);
+        for (const left of await parts.clearMesh(ref))
+          log.warn('objects of a deleted canary are left', { canary: canaryField(ref), left });
+      }
       return observation;
     },
     analyse: (ref, revision, hooks) => inCall((call) => examine(ref, revision, hooks, call)),

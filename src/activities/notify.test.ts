@@ -23,6 +23,7 @@ const settings: Settings = {
   includeLabelPrefix: [],
   configTracking: true,
   apis: apiNames,
+  meshCleanup: true,
   noCrossNamespaceRefs: false,
   eventWebhook: '',
   clusterName: '',

@@ -5,6 +5,7 @@ import { targetKindOf } from '../schemas/targets.ts';
 import type { Autoscaler } from './autoscalers/autoscaler.ts';
 import { autoscalers } from './autoscalers/index.ts';
 import type { Deps } from './deps.ts';
+import { createClearMesh, type ClearMesh } from './leftovers.ts';
 import { providers, routers } from './routers/index.ts';
 import type { Router } from './routers/router.ts';
 import { createServices, type Services } from './services.ts';
@@ -23,6 +24,7 @@ export interface Parts {
   autoscaler(canary: Canary): Autoscaler | undefined;
   /** @throws `InvalidSpec` */
   router(canary: Canary): Router;
+  readonly clearMesh: ClearMesh;
 }
 
 export function createParts(deps: Deps): Parts {
@@ -33,6 +35,7 @@ export function createParts(deps: Deps): Parts {
   };
   return {
     services: createServices(deps.kubernetes),
+    clearMesh: createClearMesh(deps),
     workload: ({ spec }) => pick(made.workloads, targetKindOf(spec.targetRef), 'spec.targetRef.kind'),
     autoscaler: ({ spec: { autoscalerRef } }) =>
       autoscalerRef && pick(made.autoscalers, autoscalerRef.kind, 'spec.autoscalerRef.kind'),

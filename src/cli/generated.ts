@@ -63,6 +63,7 @@ function onPaper(manifests: readonly unknown[], namespace: string) {
   };
   const kubernetes: Kubernetes = {
     server: 'https://paper',
+    authority: '',
     get: (resource, space, name) => Promise.resolve(find(resource, space, name)),
     list: (resource, space) => {
       const items = [...store.values()].filter(

@@ -70,6 +70,9 @@ export function connectCluster(
     get server() {
       return current().server;
     },
+    get authority() {
+      return current().authority;
+    },
     get: (...call) => current().get(...call),
     list: (...call) => current().list(...call),
     create: (...call) => current().create(...call),

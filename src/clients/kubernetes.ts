@@ -3,6 +3,7 @@ import { HttpMethod, KubeConfig, RequestContext, Watch } from '@kubernetes/clien
 import { fetch, type Dispatcher } from 'undici';
 import { failure, failureType, messageOf, type FailureType } from '../errors.ts';
 import { tokenBucket } from '../pace.ts';
+import { authorityOf } from './authority.ts';
 import type { Resource } from './resources.ts';
 
 export { resources, type Resource } from './resources.ts';
@@ -63,8 +64,10 @@ export interface WatchEvent {
  * 400 and 422 `InvalidSpec`, 401 and 403 `Unauthorized`, everything else, time-outs included, `Unavailable`.
  */
 export interface Kubernetes {
-  /** Host of the API server, `https://host:port`: tells whether two clients speak to one cluster. */
+  /** Host of the API server, `https://host:port`. With `authority` it tells whether two clients speak to one cluster. */
   readonly server: string;
+  /** Digest of the certificates by which the API server is known; '' where none are named. */
+  readonly authority: string;
   /** The object, or undefined when there is none. */
   get(resource: Resource, namespace: string | undefined, name: string): Promise<KubernetesObject | undefined>;
   /** One page of a list. `query` goes on the URL: `labelSelector`, `limit`, `continue`, `resourceVersion`… */
@@ -122,6 +125,7 @@ export function createKubernetes(config: KubeConfig, options: KubernetesOptions)
   poolConnections(config);
   const bucket = options.limit ? tokenBucket(options.limit.qps, options.limit.burst) : undefined;
   const server = config.getCurrentCluster()?.server.replace(/\/+$/, '') ?? '';
+  const authority = authorityOf(config);
 
   /** The library's watch, which takes its headers from the configuration alone. */
   function metadataConfig(): KubeConfig {
@@ -182,6 +186,7 @@ export function createKubernetes(config: KubeConfig, options: KubernetesOptions)
 
   return {
     server,
+    authority,
     async get(resource, namespace, name) {
       try {
         return (await send(HttpMethod.GET, pathOf(resource, namespace, name), {})) as KubernetesObject;

@@ -28,6 +28,8 @@ export interface Settings {
   readonly verifiedActors: boolean;
   /** APIs of other products that may be used: those of routers, and KEDA's. What is not among them is neither watched nor written. */
   readonly apis: readonly string[];
+  /** What a Canary made in the cluster of a mesh that is another one goes away with it. */
+  readonly meshCleanup: boolean;
   /** Namespace of Argo CD's Applications, which are told to look when they own a pushed image. */
   readonly argoNamespace: string;
   /** Where what happens in releases is kept, `file:///folder` or `s3://bucket/prefix`; '' for nowhere but in Temporal. */

@@ -94,6 +94,11 @@ export const settingsTable: { readonly [K in keyof ProcessSettings]: Entry<Proce
     ...{ by: both, flagger: 'kubeconfig-service-mesh' },
     about: 'Control plane of the mesh; the same cluster if not set.',
   }),
+  meshCleanup: yesOrNo('SERIN_MESH_CLEANUP', true, {
+    by: worker,
+    about:
+      'What a Canary made in the cluster of the mesh, if that is another one, is deleted with it; Flagger leaves it there.',
+  }),
   master: url('SERIN_MASTER', '', {
     ...{ by: both, flagger: 'master' },
     about: 'URL of the API server, instead of what both kubeconfigs say.',

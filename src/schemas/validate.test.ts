@@ -384,6 +384,11 @@ describe('warns, and keeps nothing from being acted on', () => {
       'spec.analysis.sessionAffinity.primaryCookieName',
       manifest({ ...affinity({ primaryCookieName: 'p' }).spec, provider: 'gatewayapi:v1beta1' }),
     ],
+    [
+      'autoscaler-version-ignored',
+      'spec.autoscalerRef.apiVersion',
+      manifest({ autoscalerRef: { ...autoscalerRef, apiVersion: 'autoscaling/v2beta2' } }),
+    ],
     ['delegation-with-hosts', 'spec.service.delegation', serving({ delegation: true, hosts: ['a'] })],
   ])('%s at %s', (id, field, object) => {
     const found = warnings(object);

@@ -7,13 +7,19 @@ import type { Finding } from './validate.ts';
 
 type Note = readonly [id: string, field: string, text: string];
 
-/** Findings on what is asked for and not in force: also told in the cluster, as a release begins. */
+/** The only version of HorizontalPodAutoscalers that is used. @see canary-crd spec 1.10 */
+const version = 'autoscaling/v2';
+
+/** Findings on what is asked for and not in force: also told in the cluster, as a release begins and for as long as it is so. */
 export const unheeded: ReadonlySet<string> = new Set([
   'duration-unreadable',
   'session-affinity-ignored',
   'mirror-ignored',
   'primary-cookie-ignored',
 ]);
+
+/** Findings on what is ignored without anything being different for it: told in the cluster, and no reason to worry. */
+export const harmless: ReadonlySet<string> = new Set(['autoscaler-version-ignored']);
 
 /** What Flagger runs, and what its author probably did not mean. Nothing here keeps a Canary from being acted on. */
 export function warnings(canary: Canary, settings: ProviderSettings): Finding[] {
@@ -84,7 +90,8 @@ function* notesOnStrategy(canary: Canary, settings: ProviderSettings): Generator
   const { match = [], iterations = 0, mirror, sessionAffinity } = analysisOf(canary);
   const router = routerOf(canary, settings);
   const can = capabilitiesOf(canary, settings);
-  const { hosts = [], gateways = [], delegation } = canary.spec.service ?? {};
+  const { autoscalerRef, service } = canary.spec;
+  const { hosts = [], gateways = [], delegation } = service ?? {};
   if (match.length > 0 && iterations <= 0) {
     yield ['match-without-iterations', 'spec.analysis.match', 'needs iterations beside it to make an A/B test'];
   }
@@ -100,6 +107,10 @@ function* notesOnStrategy(canary: Canary, settings: ProviderSettings): Generator
   if (mirror && match.length > 0 && can?.match && (can.mirror === true || (can.mirror && iterations > 0))) {
     const text = 'is ignored beside spec.analysis.match, and no requests are copied; remove it, or spec.analysis.match';
     yield ['mirror-ignored', 'spec.analysis.mirror', text];
+  }
+  if (autoscalerRef?.kind === 'HorizontalPodAutoscaler' && (autoscalerRef.apiVersion ?? version) !== version) {
+    const text = `${autoscalerRef.apiVersion} is ignored: ${version} is read and written; write that`;
+    yield ['autoscaler-version-ignored', 'spec.autoscalerRef.apiVersion', text];
   }
   if (delegation && router === 'istio' && hosts.length + gateways.length > 0) {
     const field = 'spec.service.delegation';

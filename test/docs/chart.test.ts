@@ -1,5 +1,5 @@
 import { globSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { chart, helm, objectsOf, renderChart } from '../../local/chart.ts';
@@ -16,6 +16,16 @@ interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly description?: string;
   readonly [more: string]: unknown;
+}
+
+interface Pod {
+  readonly containers: readonly [
+    {
+      readonly envFrom: readonly object[];
+      readonly volumeMounts: readonly { readonly name: string }[];
+    },
+  ];
+  readonly volumes: readonly { readonly name: string; readonly secret?: { readonly secretName: string } }[];
 }
 
 const schema = JSON.parse(readFileSync(valuesIn('values.schema.json'), 'utf8')) as Schema;
@@ -116,6 +126,46 @@ describe('the chart', () => {
     expect(chartValues().find(({ path }) => path === 'providers')?.fallback).toEqual(apiNames);
     const pattern = new RegExp(String(schemaOf('meshProvider')!.pattern));
     expect([...routers.keys(), 'linkerd'].filter((name) => !pattern.test(name))).toEqual(['linkerd']);
+  });
+
+  it.each([
+    ['controlplane', 'kubeconfig'],
+    ['controlplane', 'mesh.yaml'],
+    ['istio', 'kubeconfig'],
+    ['istio', 'mesh.yaml'],
+  ])('mounts the Secret that %s.kubeconfig names where both processes read its key %s', (value, key) => {
+    const set = { [`${value}.kubeconfig.secretName`]: 'istio-kubeconfig', [`${value}.kubeconfig.key`]: key };
+    const objects = objectsOf(renderChart({ values: [defaults], set }));
+    const { data } = objects.find(
+      ({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === 'serin',
+    )! as unknown as {
+      data: Record<string, string>;
+    };
+    const path = effectiveSettings(data).find((setting) => setting.key === 'meshKubeconfig')!.value as string;
+    for (const name of ['serin-worker', 'serin-starter']) {
+      const { spec } = objects.find(
+        ({ kind, metadata }) => kind === 'Deployment' && metadata.name === name,
+      ) as unknown as {
+        spec: { template: { spec: Pod } };
+      };
+      const [{ volumeMounts, envFrom }] = spec.template.spec.containers;
+      expect(envFrom).toContainEqual({ configMapRef: { name: 'serin' } });
+      const volume = spec.template.spec.volumes.find(({ secret }) => secret?.secretName === 'istio-kubeconfig')!;
+      // Without items or a sub-path: every key is a file, and a rotated Secret replaces it.
+      expect(volume.secret).toEqual({ secretName: 'istio-kubeconfig' });
+      const mount = volumeMounts.find((one) => one.name === volume.name)!;
+      expect(mount).toEqual({ name: volume.name, mountPath: dirname(path), readOnly: true });
+      expect(basename(path)).toBe(key);
+    }
+  });
+
+  it('mounts no kubeconfig where none is named, and leaves what Canaries made there only when told to', () => {
+    const settingsOf = (set: object) => {
+      const text = renderChart({ values: [defaults], set: set as never });
+      expect(text).not.toContain('/etc/serin/mesh');
+      return text.includes('SERIN_MESH_CLEANUP');
+    };
+    expect([settingsOf({}), settingsOf({ 'controlplane.cleanup': false })]).toEqual([false, true]);
   });
 
   it('does not link Services into the environment of pods', () => {

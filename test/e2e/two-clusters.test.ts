@@ -8,6 +8,7 @@ import {
   resources,
   type Kubernetes,
   type KubernetesObject,
+  type Resource,
 } from '../../src/clients/kubernetes.ts';
 import { eventually } from '../support/cluster.ts';
 import { canaryWeight, imageOf } from '../support/diary.ts';
@@ -101,6 +102,19 @@ describe('a mesh whose control plane is another cluster', () => {
   it('has a route that somebody deletes there put back, since it is watched there', async () => {
     await there.remove(resources.virtualServices, namespace, 'podinfo');
     await eventually('the route is back', async () => (await weight()) === 0);
+  }, 60_000);
+
+  it('is left by a Canary that is deleted, though it had no finalizer; what was there before stays', async () => {
+    const { apiVersion, kind } = resources.destinationRules;
+    const other = { apiVersion, kind, metadata: { name: 'other', namespace }, spec: { host: 'other' } };
+    await there.create(resources.destinationRules, other);
+    await here.remove(resources.canaries, namespace, 'podinfo');
+    const namesOf = async (resource: Resource) =>
+      (await there.list(resource, namespace)).items.map(({ metadata }) => metadata.name);
+    await eventually('the routes are gone', async () => {
+      const [routes, rules] = await Promise.all([resources.virtualServices, resources.destinationRules].map(namesOf));
+      return routes!.length === 0 && rules!.join() === 'other';
+    });
   }, 60_000);
 });
 

@@ -64,6 +64,7 @@ export function memoryKubernetes(...objects: object[]): MemoryKubernetes {
 
   const memory: MemoryKubernetes = {
     server: 'https://memory',
+    authority: '',
     writes,
     peek: (kind, name, namespace) =>
       [...store.values()].find(

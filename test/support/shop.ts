@@ -19,6 +19,7 @@ export const settings: Settings = {
   includeLabelPrefix: [''],
   configTracking: true,
   apis: apiNames,
+  meshCleanup: true,
   noCrossNamespaceRefs: false,
   eventWebhook: '',
   clusterName: '',

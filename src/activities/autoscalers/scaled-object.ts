@@ -37,7 +37,9 @@ const defaultMaximum = 100;
 
 export const keda: Api = {
   ...{ name: 'keda', product: 'KEDA', cluster: 'workloads' },
-  uses: [{ resource: resources.scaledObjects, verbs: ['get', 'create', 'update', 'patch'], watched: 'autoscaler' }],
+  uses: [
+    { resource: resources.scaledObjects, verbs: ['get', 'list', 'create', 'update', 'patch'], watched: 'autoscaler' },
+  ],
 };
 
 /**

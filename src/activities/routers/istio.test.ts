@@ -111,6 +111,24 @@ describe('creating', () => {
     expect(mesh.writes).toHaveLength(3);
     expect(route(mesh).metadata.ownerReferences).toBeUndefined();
   });
+
+  it('keeps the label by which they are known there, and gives none to what was there before', async () => {
+    const mesh = { ...memoryKubernetes(), server: 'https://mesh:6443' };
+    const router = istio.create({ ...testDeps(memoryKubernetes()), mesh });
+    await router.ensure(canary(), start);
+    const known = { 'serin.dev/canary': 'prod.shop' };
+    expect([route(mesh), rule(mesh), rule(mesh, 'shop-primary')].map(({ metadata }) => metadata.labels)).toEqual(
+      Array(3).fill(known),
+    );
+    route(mesh).metadata.labels = { ...known, by: 'hand' };
+    rule(mesh).spec = { host: 'by-hand' };
+    expect(await router.ensure(canary(), start)).toEqual([]);
+    expect(route(mesh).metadata.labels).toEqual(known);
+    expect(rule(mesh).metadata.annotations).toBeUndefined();
+    const taken = { ...memoryKubernetes(virtualService({ hosts: ['shop.example.com'] })), server: 'https://mesh:6443' };
+    await istio.create({ ...testDeps(memoryKubernetes()), mesh: taken }).ensure(canary(), start);
+    expect(route(taken).metadata.labels).toEqual({});
+  });
 });
 
 describe('drift', () => {

@@ -4,7 +4,7 @@ import { memoryKubernetes } from '../../../test/support/memory-kubernetes.ts';
 import { testDeps } from '../../../test/support/shop.ts';
 import { failure } from '../../errors.ts';
 import { fluxGuards } from '../ownership.ts';
-import { apexMetadata, ownership } from './metadata.ts';
+import { apexMetadata } from './metadata.ts';
 
 function workload(matchLabels: object) {
   const metadata = { name: 'shop', namespace: 'prod' };
@@ -62,27 +62,5 @@ describe('labels and annotations of a route', () => {
       type: 'Unavailable',
       message: 'deployment shop.prod get query error: connection refused',
     });
-  });
-});
-
-describe('the owner of generated objects', () => {
-  it('is the Canary', () => {
-    expect(ownership(canary(), testDeps(memoryKubernetes()))).toEqual({
-      ownerReferences: [
-        {
-          apiVersion: 'flagger.app/v1beta1',
-          kind: 'Canary',
-          name: 'shop',
-          uid: canary().metadata.uid,
-          controller: true,
-          blockOwnerDeletion: true,
-        },
-      ],
-    });
-  });
-
-  it('is no one when the mesh is in another cluster, whose garbage collector would find no such Canary', () => {
-    const mesh = { ...memoryKubernetes(), server: 'https://mesh:6443' };
-    expect(ownership(canary(), { ...testDeps(memoryKubernetes()), mesh })).toEqual({});
   });
 });

@@ -1,8 +1,7 @@
-import type { ObjectMeta } from '../../clients/kubernetes.ts';
 import type { Canary } from '../../schemas/canary.ts';
 import { serviceNames } from '../../schemas/defaults.ts';
 import type { Deps } from '../deps.ts';
-import { fluxGuards, ownerReference } from '../ownership.ts';
+import { fluxGuards } from '../ownership.ts';
 import { workloads } from '../workloads/index.ts';
 
 export interface Metadata {
@@ -24,11 +23,6 @@ export async function apexMetadata(canary: Canary, deps: Deps): Promise<Metadata
     labels: { ...apex?.labels, ...(podLabel ? { [podLabel]: serviceNames(canary).apex } : {}) },
     annotations: { ...apex?.annotations, ...fluxGuards },
   };
-}
-
-/** The owner of generated objects, for their creation. A mesh in another cluster has no Canary that could own them. */
-export function ownership(canary: Canary, deps: Deps): Pick<ObjectMeta, 'ownerReferences'> {
-  return deps.mesh.server === deps.kubernetes.server ? { ownerReferences: [ownerReference(canary)] } : {};
 }
 
 /** The label that tells the target's pods apart; none for a Service, which has no pods of its own. */

@@ -3,10 +3,11 @@ import { failure } from '../../errors.ts';
 import type { Canary } from '../../schemas/canary.ts';
 import { during as enclosing } from '../attempts.ts';
 import type { Deps } from '../deps.ts';
+import { belonging, canaryLabel, labelOf } from '../belonging.ts';
 import { isControlledBy, wasWrittenByEngine } from '../ownership.ts';
 import { lastApplied, originalConfiguration, originalIn } from '../originals.ts';
 import { difference, isObject, omit, pick, type JsonObject } from './compare.ts';
-import { ownership, type Metadata } from './metadata.ts';
+import type { Metadata } from './metadata.ts';
 
 /** An object of a router's, as the Canary asks for it. */
 export interface Wanted {
@@ -77,10 +78,12 @@ export function createObjects(model: Model, deps: Deps): Objects {
 
   const create = (wanted: Wanted, canary: Canary) => {
     const { resource, name, spec, metadata } = wanted;
+    const { labels, ...owned } = belonging(canary, deps);
+    const marked = labels ? { labels: { ...metadata?.labels, ...labels } } : {};
     const object: KubernetesObject = {
       apiVersion: resource.apiVersion,
       kind: resource.kind,
-      metadata: { name, namespace: canary.metadata.namespace, ...metadata, ...ownership(canary, deps) },
+      metadata: { name, namespace: canary.metadata.namespace, ...metadata, ...marked, ...owned },
       spec,
     };
     return during('reconcile create', wanted, canary, () => deps.mesh.create(resource, object));
@@ -102,7 +105,7 @@ export function createObjects(model: Model, deps: Deps): Objects {
       const isSaved = lastApplied in annotations || originalConfiguration in annotations;
       if (!isSaved && stillDifference(wanted, live, canary))
         annotations[originalConfiguration] = JSON.stringify(live.spec);
-      repaired.metadata = { ...live.metadata, labels: { ...metadata.labels }, annotations };
+      repaired.metadata = { ...live.metadata, labels: labelsFor(metadata, live), annotations };
     } else if (!isWritten(live, canary)) {
       repaired.metadata = withOriginal(live);
     }
@@ -121,7 +124,7 @@ export function createObjects(model: Model, deps: Deps): Objects {
     if (!metadata) return false;
     const { labels, annotations } = live.metadata;
     return Boolean(
-      difference(metadata.labels, labels, 'labels') ??
+      difference(labelsFor(metadata, live), labels, 'labels') ??
       difference(annotationsFor(metadata, live), annotations, 'annotations'),
     );
   };
@@ -135,6 +138,12 @@ export function createObjects(model: Model, deps: Deps): Objects {
     difference(completed(wanted), ownedPart(wanted, live), 'spec', maps);
 
   const completed = ({ spec }: Wanted) => model.complete({ ...spec });
+
+  /** The wanted labels, with the one by which an object of ours is known where it has no owner. */
+  const labelsFor = (metadata: Metadata, live: KubernetesObject): Record<string, string> => ({
+    ...metadata.labels,
+    ...(pick(live.metadata.labels, [canaryLabel]) as Record<string, string>),
+  });
 
   /** The wanted annotations, with the two that remember an original, or with all that others wrote. */
   const annotationsFor = (metadata: Metadata, live: KubernetesObject): Record<string, string> => {
@@ -217,6 +226,7 @@ export function createObjects(model: Model, deps: Deps): Objects {
 /** Whether Serin or Flagger made an object, or has written it since: what is in it is nobody else's any more. */
 function isWritten(live: KubernetesObject, canary: Canary): boolean {
   return (
+    live.metadata.labels?.[canaryLabel] === labelOf(canary.metadata) ||
     isControlledBy(live, canary) ||
     wasWrittenByEngine(live) ||
     originalConfiguration in (live.metadata.annotations ?? {})

@@ -119,6 +119,9 @@ SERIN_RECEIVERS: /etc/serin/receivers/{{ .Values.receivers.key }}
 {{- if include "serin.meshSecret" . }}
 SERIN_MESH_KUBECONFIG: /etc/serin/mesh/{{ include "serin.meshKey" . }}
 {{- end }}
+{{- if not .Values.controlplane.cleanup }}
+SERIN_MESH_CLEANUP: 'false'
+{{- end }}
 {{- range $name, $value := .Values.settings }}
 {{ $name }}: {{ $value | toString | quote }}
 {{- end }}

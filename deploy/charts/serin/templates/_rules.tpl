@@ -64,7 +64,7 @@ otherwise. The table in docs/reference/permissions.md is made from what comes of
   verbs: [get, create, update]
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
-  verbs: [get, create, update]
+  verbs: [get, list, create, update]
 - apiGroups: ['']
   resources: [events]
   verbs: [get, create, patch]
