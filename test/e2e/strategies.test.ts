@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { resources, type KubernetesObject } from '../../src/clients/kubernetes.ts';
 import { eventually, openStack } from '../support/cluster.ts';
-import { openPodinfo, type Podinfo } from '../support/podinfo.ts';
+import { openPodinfo, type Podinfo, type PodinfoOptions } from '../support/podinfo.ts';
 import { openReleases, route, withPodinfo, type Releases } from '../support/trouble.ts';
 
 /*
@@ -16,6 +16,8 @@ interface Strategy {
   readonly weights: readonly number[];
   /** What a good release tells between its beginning and its end. */
   readonly tells: readonly string[];
+  /** Nothing divides traffic: there is no route, and no reading tells a bad version. */
+  readonly meshless?: true;
   /** The release has come to where something may happen to it. */
   readonly middle: (podinfo: Podinfo) => Promise<unknown>;
 }
@@ -40,6 +42,14 @@ const strategies: readonly Strategy[] = [
     weights: [0, 100, 0],
     tells: [`${canary} iteration 1/2`, `${canary} iteration 2/2`, 'Routing all traffic to canary'],
     middle: (podinfo) => reached(podinfo, 2),
+  },
+  {
+    strategy: 'blue/green without a mesh',
+    analysis: { ...iterations(2), metrics: [] },
+    weights: [],
+    tells: [`${canary} iteration 1/2`, `${canary} iteration 2/2`],
+    meshless: true,
+    middle: (podinfo) => reached(podinfo, 1),
   },
   {
     strategy: 'blue/green with mirrored traffic',
@@ -91,7 +101,15 @@ afterAll(() => releases.close());
 
 const begun = 'New revision detected! Scaling up podinfo';
 const completed = 'Promotion completed! Scaling down podinfo';
-const open = ({ analysis }: Strategy) => ({ analysis: { threshold: 2, ...analysis } });
+const open = ({ analysis, meshless }: Strategy): PodinfoOptions => ({
+  analysis: { threshold: 2, ...analysis },
+  edit: (objects) => (meshless ? objects.map(withoutMesh) : objects),
+});
+
+function withoutMesh(object: object): object {
+  const { kind, spec } = object as KubernetesObject;
+  return kind === 'Canary' ? { ...object, spec: { ...(spec as object), provider: 'kubernetes' } } : object;
+}
 
 describe('on a real cluster', () => {
   it.concurrent.each(strategies)(
@@ -102,8 +120,8 @@ describe('on a real cluster', () => {
         await succeeds(podinfo, strategy);
         await isInterrupted(podinfo, strategy);
         // Last, because its errors stay in the window of the checks for a while.
-        await fails(podinfo);
-        await isAtRest(podinfo);
+        await fails(podinfo, strategy);
+        await isAtRest(podinfo, strategy);
       });
     },
     180_000,
@@ -129,7 +147,7 @@ describe('on a real cluster', () => {
         expect([strategy.strategy, canaryWeights(podinfo)]).toEqual([strategy.strategy, strategy.weights]);
         expect(storyOf(podinfo)).toEqual(strategy.tells);
         expect(podinfo.diary.primaryImages().map(tagOf)).toEqual(['3.1.0', '3.1.1']);
-        await isAtRest(podinfo);
+        await isAtRest(podinfo, strategy);
       }
     } finally {
       await Promise.all(all.map(({ podinfo }) => podinfo.close()));
@@ -146,11 +164,22 @@ async function succeeds(podinfo: Podinfo, { weights, tells }: Strategy): Promise
   expect(tagOf(await podinfo.image('podinfo-primary'))).toBe('3.1.1');
 }
 
-async function fails(podinfo: Podinfo): Promise<void> {
+async function fails(podinfo: Podinfo, { meshless }: Strategy): Promise<void> {
+  if (meshless) await failHook(podinfo);
   await podinfo.setImage('3.1.4-err50');
   await podinfo.phase('Failed');
   await podinfo.told(`W Canary failed! Scaling down podinfo.${podinfo.namespace}`);
   expect(tagOf(await podinfo.image('podinfo-primary'))).toBe('3.1.3');
+}
+
+/** From now on the load test finds what the readings of a mesh would have shown. */
+async function failHook(podinfo: Podinfo): Promise<void> {
+  const { spec } = await podinfo.canary();
+  const { webhooks } = (spec as { analysis: { webhooks: { name: string }[] } }).analysis;
+  const failing = webhooks.map((hook) =>
+    hook.name === 'load-test' ? { ...hook, metadata: { type: 'bash', cmd: 'exit 1' } } : hook,
+  );
+  await podinfo.patchCanary({ spec: { analysis: { webhooks: failing } } });
 }
 
 async function isInterrupted(podinfo: Podinfo, { middle }: Strategy): Promise<void> {
@@ -164,20 +193,26 @@ async function isInterrupted(podinfo: Podinfo, { middle }: Strategy): Promise<vo
 }
 
 /** Nobody is on the canary, by weight, by copy or by cookie, and its pods are gone. */
-async function isAtRest(podinfo: Podinfo): Promise<void> {
+async function isAtRest(podinfo: Podinfo, { meshless }: Strategy): Promise<void> {
   await releases.settled(podinfo);
-  const { http } = (await route(podinfo)).spec as { http: HttpRoute[] };
-  for (const { route: destinations, mirror } of http) {
-    expect(mirror).toBeUndefined();
-    for (const { destination, weight } of destinations)
-      expect([destination.host, weight]).toEqual([destination.host, destination.host === 'podinfo-canary' ? 0 : 100]);
-  }
+  const apex = await podinfo.cluster.read(resources.services, podinfo.namespace, 'podinfo');
+  expect(apex.spec).toMatchObject({ selector: { app: 'podinfo-primary' } });
+  if (!meshless) await isOnPrimary(podinfo);
   const { replicas } = (await podinfo.deployment('podinfo')).spec as { replicas: number };
   expect(replicas).toBe(0);
   const { kubernetes } = podinfo.cluster;
   const scaler = await kubernetes.get(resources.horizontalPodAutoscalers, podinfo.namespace, 'podinfo-primary');
   // What held it up for the release is gone with it.
   expect(scaler!.metadata.annotations ?? {}).not.toHaveProperty(['serin.dev/minimum-replicas']);
+}
+
+async function isOnPrimary(podinfo: Podinfo): Promise<void> {
+  const { http } = (await route(podinfo)).spec as { http: HttpRoute[] };
+  for (const { route: destinations, mirror } of http) {
+    expect(mirror).toBeUndefined();
+    for (const { destination, weight } of destinations)
+      expect([destination.host, weight]).toEqual([destination.host, destination.host === 'podinfo-canary' ? 0 : 100]);
+  }
 }
 
 interface HttpRoute {

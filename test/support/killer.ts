@@ -16,13 +16,21 @@ export interface Kill<Moment> {
   readonly backMs: number;
 }
 
+/** Moments in a row that are left alone for the sake of those at which nobody was killed yet. */
+const mostPassedOver = 3;
+
 /** Kills servers with SIGKILL when releases come to the moments it waits for, and starts them again after a while. */
 export interface Killer<Moment extends string> {
-  /** A release has come to this moment. Ignored while something is down already, or nobody is left to be killed there. */
+  /**
+   * A release has come to this moment. Ignored while something is down already, or nobody is left to be killed there, and
+   * now and then where somebody has been killed before, while others are still to come.
+   */
   reached(moment: Moment): void;
   /** Kills that are still planned. */
   readonly left: number;
   readonly kills: readonly Kill<Moment>[];
+  /** Moments at which nobody was killed yet. */
+  readonly untouched: readonly Moment[];
   /** Does something of the test's own while everything is up, and keeps it so. */
   quietly<T>(work: () => Promise<T>): Promise<T>;
   /** Resolves when everything is up; nothing is killed from then on. */
@@ -49,6 +57,11 @@ export function openKiller<Moment extends string>(
     turn = result.catch(() => undefined);
     return result;
   };
+  const untouched = new Set(moments);
+  /** Moments that came first while the test was at work itself: some of them come only once. */
+  const missed = new Set<Moment>();
+  let quiet = 0;
+  let passedOver = 0;
   let ended = false;
   let broken: Error | undefined;
 
@@ -61,17 +74,46 @@ export function openKiller<Moment extends string>(
     kills.push({ victim, moment, downMs, backMs: Date.now() - since });
   };
 
+  const reached = (moment: Moment) => {
+    if (ended) return;
+    if (busy > 0) {
+      if (quiet > 0 && untouched.has(moment)) missed.add(moment);
+      return;
+    }
+    // Those nobody was killed at yet go first, but nobody waits for them for long.
+    if (!untouched.has(moment) && untouched.size > 0 && passedOver < mostPassedOver) {
+      passedOver += 1;
+      return;
+    }
+    const next = planned.get(moment)?.shift();
+    if (!next) return;
+    passedOver = 0;
+    untouched.delete(moment);
+    inTurn(() => kill(next, moment)).catch((error: Error) => (broken ??= error));
+  };
+
   return {
     kills,
     get left() {
       return [...planned.values()].flat().length;
     },
-    reached(moment) {
-      if (ended || busy > 0) return;
-      const next = planned.get(moment)?.shift();
-      if (next) inTurn(() => kill(next, moment)).catch((error: Error) => (broken ??= error));
+    get untouched() {
+      return [...untouched];
     },
-    quietly: inTurn,
+    reached,
+    async quietly(work) {
+      quiet += 1;
+      try {
+        return await inTurn(work);
+      } finally {
+        quiet -= 1;
+        const [first] = missed;
+        if (first !== undefined && busy === 0) {
+          missed.clear();
+          reached(first);
+        }
+      }
+    },
     async end() {
       ended = true;
       await turn;
