@@ -1,6 +1,7 @@
 /** One project a level, so that each can be run alone: `npm run test:domain`, `test:unit`, … */
 const common = {
   testEnvironment: 'node',
+  setupFilesAfterEnv: ['<rootDir>/test/support/patience.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': [
@@ -23,23 +24,18 @@ export default {
       testPathIgnorePatterns: ['/node_modules/', '<rootDir>/src/workflows/domain/'],
     }),
     level('provider', ['<rootDir>/test/provider/**/*.test.ts'], {
-      setupFilesAfterEnv: ['<rootDir>/test/support/patience.ts'],
       globalSetup: '<rootDir>/test/support/provider-setup.ts',
       globalTeardown: '<rootDir>/test/support/teardown.ts',
     }),
     level('workflow', ['<rootDir>/test/workflow/**/*.test.ts', '<rootDir>/test/replay/**/*.test.ts'], {
-      setupFilesAfterEnv: ['<rootDir>/test/support/patience.ts'],
       globalSetup: '<rootDir>/test/support/workflow-setup.ts',
       globalTeardown: '<rootDir>/test/support/teardown.ts',
     }),
     level('e2e', ['<rootDir>/test/e2e/**/*.test.ts'], {
-      setupFilesAfterEnv: ['<rootDir>/test/support/patience.ts'],
       globalSetup: '<rootDir>/test/support/e2e-setup.ts',
       globalTeardown: '<rootDir>/test/support/teardown.ts',
     }),
-    // Installs, upgrades and outages: each file has a stack of its own, and wants the machine for itself.
-    level('operate', ['<rootDir>/test/operate/**/*.test.ts'], {
-      setupFilesAfterEnv: ['<rootDir>/test/support/patience.ts'],
-    }),
+    // Installs, upgrades and outages: each file has a stack of its own, one at a time.
+    level('operate', ['<rootDir>/test/operate/**/*.test.ts']),
   ],
 };

@@ -1,4 +1,4 @@
 import { jest } from '@jest/globals';
 
-/** Levels that run real servers wait for them; a test that hangs still ends. */
+/** Real servers take their time, and so does a machine that runs two levels at once; a test that hangs still ends. */
 jest.setTimeout(120_000);
