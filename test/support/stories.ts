@@ -2,9 +2,13 @@ import type { Released } from './lane.ts';
 
 /** What a lane tells when nothing happens to it: events, questions and alerts, for releases of the shape that `lane.ts` sets up. */
 
+/** What the tutorial's Canary is told about its reference to an autoscaler, as it was written long ago. */
+export const versionRemark =
+  'spec.autoscalerRef.apiVersion: autoscaling/v2beta2 is ignored: autoscaling/v2 is read and written; write that';
+
 /** The events of an initialization, unless it is left out, and of the releases after it. */
 export function storyOf(namespace: string, released: readonly Pick<Released, 'bad'>[], initialized = true): string[] {
-  const beginning = initialized ? [`Initialization done! podinfo.${namespace}`] : [];
+  const beginning = initialized ? [versionRemark, `Initialization done! podinfo.${namespace}`] : [];
   return [
     ...beginning,
     ...released.flatMap(({ bad }) => [...opening(namespace), ...(bad ? rollback : promotion)(namespace)]),
