@@ -37,7 +37,10 @@ export const duration: Benchmark = {
         const intervalsMs = steps * intervalSeconds * 1000;
         const releases = await timed(lab, apps);
         const seconds = (of: (release: Timed) => number) => median(releases.map(of)) / 1000;
-        const floorMs = ({ canaryMs, primaryMs }: Timed) => intervalsMs + canaryMs + primaryMs + drainMs;
+        const readyMs = ({ canaryMs, primaryMs }: Timed) => intervalsMs + canaryMs + primaryMs;
+        const floorMs = (release: Timed) => readyMs(release) + drainMs;
+        const against = (of: (release: Timed) => number) =>
+          median(releases.map((release) => (release.totalMs / of(release)) * 100));
         return [
           { name: 'ten-step release', value: seconds(({ totalMs }) => totalMs), unit: 's' },
           { name: 'sum of its intervals', value: intervalsMs / 1000, unit: 's' },
@@ -45,11 +48,8 @@ export const duration: Benchmark = {
           { name: 'primary changed until ready', value: seconds(({ primaryMs }) => primaryMs), unit: 's' },
           { name: 'time for the data plane', value: drainMs / 1000, unit: 's' },
           { name: 'everything else', value: seconds((release) => release.totalMs - floorMs(release)), unit: 's' },
-          {
-            name: 'release against what it has to wait for',
-            value: median(releases.map((release) => (release.totalMs / floorMs(release)) * 100)),
-            unit: '%',
-          },
+          { name: 'release against intervals and readiness', value: against(readyMs), unit: '%' },
+          { name: 'release against all it has to wait for', value: against(floorMs), unit: '%' },
         ];
       },
     ),
