@@ -8,6 +8,7 @@ import {
   type KubernetesObject,
 } from '../src/clients/kubernetes.ts';
 import { messageOf } from '../src/errors.ts';
+import { chapters, missingIn, threshold, wrongWith, type Chapter } from './demo/chapters.ts';
 import { createPicture, type Picture } from './demo/picture.ts';
 import { openView, type View } from './demo/view.ts';
 import { pushImage } from './push-image.ts';
@@ -20,59 +21,6 @@ import { tutorial } from './tutorial.ts';
  * with many errors and one that never becomes ready are rolled back. `KEEP=1` leaves everything running afterwards.
  */
 const namespace = 'test';
-const threshold = 2;
-
-interface Chapter {
-  readonly tag: string;
-  readonly about: string;
-  readonly phase: 'Succeeded' | 'Failed';
-  /** Tag that the primary runs in the end. */
-  readonly primary: string;
-  /** Events that have to come, in this order; others may come between them. */
-  readonly events: readonly string[];
-}
-
-const chapters: readonly Chapter[] = [
-  {
-    tag: '3.1.1',
-    about: 'a good version',
-    phase: 'Succeeded',
-    primary: '3.1.1',
-    events: [
-      'New revision detected! Scaling up podinfo.test',
-      'Starting canary analysis for podinfo.test',
-      'Pre-rollout check acceptance-test passed',
-      ...[10, 20, 30, 40, 50].map((weight) => `Advance podinfo.test canary weight ${weight}`),
-      'Copying podinfo.test template spec to podinfo-primary.test',
-      'Routing all traffic to primary',
-      'Promotion completed! Scaling down podinfo.test',
-    ],
-  },
-  {
-    tag: '3.1.2-err50',
-    about: 'a version half of whose answers are errors',
-    phase: 'Failed',
-    primary: '3.1.1',
-    events: [
-      'New revision detected! Scaling up podinfo.test',
-      'Advance podinfo.test canary weight 10',
-      `Rolling back podinfo.test failed checks threshold reached ${threshold}`,
-      'Canary failed! Scaling down podinfo.test',
-    ],
-  },
-  {
-    tag: '3.1.3-neverready',
-    about: 'a version that never becomes ready',
-    phase: 'Failed',
-    primary: '3.1.1',
-    events: [
-      'New revision detected! Scaling up podinfo.test',
-      'Rolling back podinfo.test progress deadline exceeded',
-      'Canary failed! Scaling down podinfo.test',
-    ],
-  },
-];
-
 async function main(): Promise<number> {
   const picture = createPicture(process.stdout);
   const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
@@ -141,11 +89,12 @@ async function play(stack: Stack, kubernetes: Kubernetes, loadTester: string, pi
 
 /** Pushes an image, watches the release, and says what was not as expected. */
 async function tell(
-  { tag, about, phase, primary, events }: Chapter,
+  chapter: Chapter,
   view: View,
   picture: Picture,
   push: (tag: string) => Promise<void>,
 ): Promise<string[]> {
+  const { tag, about, phase, events } = chapter;
   picture.line('');
   picture.line(`pushing podinfo:${tag}, ${about}`);
   await push(tag);
@@ -153,15 +102,9 @@ async function tell(
   await watch(view, picture, seen, (status) => status.phase === 'Progressing', 30_000, `podinfo:${tag} is taken up`);
   await watch(view, picture, seen, (status) => status.phase === phase, 120_000, `podinfo:${tag} ends ${phase}`);
   // The last events follow the last status.
-  await watch(view, picture, seen, () => inOrder(events, seen) === undefined, 5_000, undefined);
-  const missing = inOrder(events, seen);
-  return [
-    ...(missing === undefined ? [] : [`podinfo:${tag}: no event "${missing}" in its place`]),
-    ...(view.image('podinfo-primary').includes(`:${primary}`)
-      ? []
-      : [`podinfo:${tag}: the primary runs ${view.image('podinfo-primary')}, expected ${primary}`]),
-    ...(view.scene()?.canaryWeight === 0 ? [] : [`podinfo:${tag}: traffic is left on the canary`]),
-  ];
+  await watch(view, picture, seen, () => missingIn(events, seen) === undefined, 5_000, undefined);
+  const primaryImage = view.image('podinfo-primary');
+  return wrongWith(chapter, { seen, primaryImage, canaryWeight: view.scene()?.canaryWeight });
 }
 
 /** Shows what happens until `done`, for at most `timeoutMs`. Without `what`, running out of time is no failure. */
@@ -188,17 +131,6 @@ async function watch(
     }
     await sleep(100);
   }
-}
-
-/** The first expected event that did not come in its place; undefined when all did. */
-function inOrder(expected: readonly string[], seen: readonly string[]): string | undefined {
-  let from = 0;
-  for (const text of expected) {
-    const at = seen.findIndex((message, index) => index >= from && message.startsWith(text));
-    if (at < 0) return text;
-    from = at + 1;
-  }
-  return undefined;
 }
 
 async function create(kubernetes: Kubernetes, kind: string, object: object): Promise<void> {

@@ -5,6 +5,7 @@ import type { ProcessSettings } from './config.ts';
 import type { Log } from './log.ts';
 import type { Tracing } from './tracing.ts';
 import { workflowSources } from './workflow-sources.ts';
+import { planTimeoutMs } from './workflows/domain/plan.ts';
 import type { TracingSinks } from './workflows/tracing.ts';
 
 /**
@@ -15,13 +16,29 @@ export function tuning(settings: ProcessSettings): Partial<WorkerOptions> {
   return {
     maxCachedWorkflows: settings.cachedReleases,
     maxConcurrentWorkflowTaskExecutions: 40,
-    maxConcurrentActivityTaskExecutions: 200,
+    maxConcurrentActivityTaskExecutions: activitySlots(settings.kubernetesQps),
     workflowTaskPollerBehavior: { type: 'autoscaling', minimum: 2, initial: 5, maximum: 20 },
     activityTaskPollerBehavior: { type: 'autoscaling', minimum: 2, initial: 5, maximum: 40 },
     shutdownGraceTime: settings.shutdownMs,
     shutdownForceTime: settings.shutdownMs + 5_000,
     maxHeartbeatThrottleInterval: '2 seconds',
   };
+}
+
+/** Requests of the longest plan, the initialization of a Canary with everything there is, and some more. */
+const requestsOfPlan = 30;
+
+/** Longest that the requests of activities may wait for each other, in milliseconds: half of what a plan has. */
+const queueMs = planTimeoutMs / 2;
+
+/**
+ * Activities at the same time. As many as requests may be sent: were there more, each would wait for the others until its
+ * time is over, and begin again, and none would ever be done.
+ *
+ * @param qps most requests a second
+ */
+export function activitySlots(qps: number): number {
+  return Math.max(5, Math.min(200, Math.floor((qps * queueMs) / 1_000 / requestsOfPlan)));
 }
 
 /** The bundle that the build made, or, when running from source, the workflows themselves, bundled at start. */

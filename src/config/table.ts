@@ -105,13 +105,17 @@ export const settingsTable: { readonly [K in keyof ProcessSettings]: Entry<Proce
   }),
   kubernetesQps: number(
     'SERIN_KUBERNETES_QPS',
-    100,
-    { by: both, flagger: 'kubeconfig-qps', about: 'Most requests a second to one cluster, on average.' },
+    400,
+    {
+      ...{ by: both, flagger: 'kubeconfig-qps' },
+      about:
+        'Most requests a second to one cluster, on average; a worker does half as many things at once, 200 at most. Flagger’s 100 are for two at once.',
+    },
     [1, 100_000],
   ),
   kubernetesBurst: number(
     'SERIN_KUBERNETES_BURST',
-    250,
+    800,
     { by: both, flagger: 'kubeconfig-burst', about: 'Most requests to one cluster at once.' },
     [1, 100_000],
   ),

@@ -17,7 +17,7 @@ import type { EventRecord } from './plan.ts';
 import type { Event, EventDraft, Held, Release } from './state.ts';
 
 /** Most hint ids that are remembered. The comparison of revisions is the real guard; this only saves looks. */
-const seenLimit = 100;
+const seenLimit = ({ rules }: Release) => (rules >= 4 ? 500 : 100);
 
 /** Records what happened. Pure: the twin of `decide`. */
 export function evolve(before: Release, event: Event): Release {
@@ -73,7 +73,7 @@ function verified(release: Release, { orders, actors, now }: Extract<Event, { ty
       if ('refused' in actor) return refuse(state, kind, rest, now, actor.refused);
       if (state.usedTokens?.includes(actor.id))
         return refuse(state, kind, rest, now, 'this token has been used already');
-      const used = [...(state.usedTokens ?? []), actor.id].slice(-seenLimit);
+      const used = [...(state.usedTokens ?? []), actor.id].slice(-seenLimit(release));
       return obey({ ...state, usedTokens: used }, kind, { ...rest, by: actor.subject, verified: true }, now);
     },
     { ...release, unverified: left },
@@ -84,7 +84,7 @@ function hinted(release: Release, { hint }: Extract<Event, { type: 'hinted' }>):
   // An id that is none tells no two hints apart.
   const id = release.rules < 4 || typeof hint?.eventId === 'string' ? hint?.eventId : undefined;
   if (id !== undefined && release.seen.includes(id)) return release;
-  const seen = id === undefined ? release.seen : [...release.seen, id].slice(-seenLimit);
+  const seen = id === undefined ? release.seen : [...release.seen, id].slice(-seenLimit(release));
   // A change is a reason to try again what could not be done before it.
   return { ...release, hinted: release.hinted + 1, seen, holdUntil: 0, repaired: undefined };
 }

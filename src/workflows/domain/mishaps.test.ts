@@ -583,6 +583,22 @@ describe('outages', () => {
     expect(evolve(once, { type: 'hinted', hint, now: 2 }).hinted).toBe(once.hinted);
     expect(decide(once, 2).type).toBe('look');
   });
+
+  it.each([
+    [4, 500],
+    [3, 100],
+  ] as const)(
+    'by rules %d a hint is known again after %d hints, itself among them, and not after one more',
+    (rules, most) => {
+      const hint = (id: number) =>
+        ({ type: 'hinted', hint: { source: 'watch', eventId: String(id) }, now: id }) as const;
+      let release: Release = { ...releaseIn('Progressing', 20), rules };
+      for (let id = 1; id <= most; id += 1) release = evolve(release, hint(id));
+      expect(evolve(release, hint(1)).hinted).toBe(release.hinted);
+      release = evolve(release, hint(most + 1));
+      expect(evolve(release, hint(1)).hinted).toBe(release.hinted + 1);
+    },
+  );
 });
 
 describe('listeners', () => {

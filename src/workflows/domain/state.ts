@@ -18,8 +18,8 @@ import type {
  * What the rules have come to. 2: messages are sent while the release goes on, and what is due is done though hints keep
  * coming. 3: a canary with traffic that waits for a gate is judged meanwhile, whatever was ordered. 4: messages are taken
  * for what they are, whatever was written into them; whoever gets alerts hears of everything that holds a release up; checks
- * that cannot be made are a condition; blue/green never promotes without the switch; the
- * deadline of a DaemonSet runs from when it was seen ready last.
+ * that cannot be made are a condition; blue/green never promotes without the switch; the deadline of a DaemonSet runs from
+ * when it was seen ready last; more ids of hints and tokens are remembered.
  */
 export type Rules = 1 | 2 | 3 | 4;
 
