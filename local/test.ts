@@ -15,9 +15,9 @@ type Level = (typeof levels)[number];
 const phases: readonly (readonly (readonly Level[])[])[] = [
   [
     ['domain', 'unit'],
-    ['lint', 'types'],
+    ['lint', 'types', 'provider'],
   ],
-  [['provider', 'workflow']],
+  [['workflow']],
   [['e2e'], ['operate']],
 ];
 
@@ -25,6 +25,9 @@ interface Count {
   readonly passed: number;
   readonly failed: number;
 }
+
+/** The servers of the tests are written in Go. Collecting garbage less often spares them a sixth of their time, for memory. */
+process.env.GOGC ??= '400';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 

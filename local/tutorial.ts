@@ -9,6 +9,8 @@ export interface TutorialOptions {
   /** Run 1 has a CPU autoscaler and the built-in checks; run 2 an external one and a MetricTemplate. */
   readonly run?: 1 | 2;
   readonly interval?: string;
+  /** Of run 1's autoscaler. */
+  readonly minReplicas?: number;
   readonly analysis?: Readonly<Record<string, unknown>>;
   readonly progressDeadlineSeconds?: number;
   readonly prometheus?: string;
@@ -54,7 +56,7 @@ export function deployment({ namespace, image = 'stefanprodan/podinfo', tag = '3
   };
 }
 
-export function autoscaler({ namespace, run = 1 }: TutorialOptions): object {
+export function autoscaler({ namespace, run = 1, minReplicas = 2 }: TutorialOptions): object {
   const scaleTargetRef = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'podinfo' };
   if (run === 1) {
     const target = { type: 'Utilization', averageUtilization: 99 };
@@ -64,7 +66,7 @@ export function autoscaler({ namespace, run = 1 }: TutorialOptions): object {
       metadata: metadata(namespace, 'podinfo'),
       spec: {
         scaleTargetRef,
-        minReplicas: 2,
+        minReplicas,
         maxReplicas: 4,
         metrics: [{ type: 'Resource', resource: { name: 'cpu', target } }],
       },

@@ -5,7 +5,8 @@ import { placed, type Place } from './place.ts';
 
 /**
  * Without the controllers that need real machines. Node lifecycle is among them: after a long outage of the API server it
- * would call every pod unready, which a real kubelet puts right and a simulated one does not.
+ * would call every pod unready, which a real kubelet puts right and a simulated one does not. So are those that follow
+ * every pod of every Service with endpoints: nothing here sends traffic to one.
  */
 const controllers = [
   '*',
@@ -20,10 +21,13 @@ const controllers = [
     'persistentvolume-attach-detach-controller',
     'persistentvolume-expander-controller',
     'ttl-controller',
+    'endpoints-controller',
+    'endpointslice-controller',
+    'endpointslice-mirroring-controller',
   ].map((name) => `-${name}`),
 ].join(',');
 
-/** Starts the controllers that turn Deployments into pods, Services into endpoints, and clean up behind them. */
+/** Starts the controllers that turn Deployments into pods and clean up behind them. */
 export function startControllerManager(place: Place, kubeconfig: string, credentials: Credentials): Promise<Server> {
   const address = `https://127.0.0.1:${place.port}`;
   return startServer({
@@ -34,7 +38,6 @@ export function startControllerManager(place: Place, kubeconfig: string, credent
       ...['--root-ca-file', certificateOf(credentials.certificates)],
       ...['--kube-api-qps', '300', '--kube-api-burst', '600', '--min-resync-period', '1h'],
       ...['--concurrent-deployment-syncs', '10', '--concurrent-replicaset-syncs', '10'],
-      ...['--concurrent-endpoint-syncs', '10', '--concurrent-service-endpoint-syncs', '10'],
       ...['--concurrent-namespace-syncs', '20', '--horizontal-pod-autoscaler-sync-period', '5s'],
     ]),
     address,

@@ -5,7 +5,7 @@ import { dataFolder, placed, type Place } from './place.ts';
 
 /**
  * Starts Temporal's development server with its web page on `uiPort`. It keeps everything in a file, so nothing is lost
- * when it is killed and started again. Workflows may ask for their timers to be skipped, which tests do.
+ * when it is killed and started again. Not flushing to disk makes it fast, as with etcd. Workflows may ask for their timers to be skipped, which tests do.
  */
 export function startTemporal(place: Place, uiPort: number): Promise<Server> {
   const data = dataFolder(place.directory, 'temporal');
@@ -15,6 +15,7 @@ export function startTemporal(place: Place, uiPort: number): Promise<Server> {
       ...['server', 'start-dev', '--headless=false', '--log-level', 'error'],
       ...['--ip', '127.0.0.1', '--port', String(place.port), '--ui-ip', '127.0.0.1', '--ui-port', String(uiPort)],
       ...['--db-filename', join(data, 'temporal.db')],
+      ...['--sqlite-pragma', 'synchronous=0', '--sqlite-pragma', 'journal_mode=wal'],
       ...['--dynamic-config-value', 'frontend.WorkflowTimeSkippingEnabled=true'],
     ]),
     // Its own settings only: a profile of the user could point it somewhere else.

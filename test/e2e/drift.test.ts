@@ -17,7 +17,8 @@ let waiting: Podinfo;
 // Side by side: autoscalers take their time to find that two pods are needed.
 beforeAll(async () => {
   releases = await openReleases();
-  [atRest, waiting] = await Promise.all([openPodinfo({ interval: '10m' }), openPodinfo({ interval: '10m' })]);
+  const open = () => openPodinfo({ interval: '10m', minReplicas: 2 });
+  [atRest, waiting] = await Promise.all([open(), open()]);
   await Promise.all(
     [atRest, waiting].map(async (podinfo) => {
       await podinfo.phase('Initialized');

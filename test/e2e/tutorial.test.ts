@@ -60,7 +60,7 @@ const promotion = (ns: string) => [
 
 describe('the tutorial, run 1: kubectl set image, built-in checks', () => {
   it('tells the recorded story and leaves the specified objects, before, during, after a promotion, and after a rollback', async () => {
-    podinfo = await openPodinfo({ edit: (objects) => objects.map(withMinReadySeconds) });
+    podinfo = await openPodinfo({ minReplicas: 2, edit: (objects) => objects.map(withMinReadySeconds) });
     const { namespace: ns, diary, cluster, canary } = podinfo;
     const canaryStatus = async () => (await canary()).status!;
     const initialized = await podinfo.phase('Initialized');

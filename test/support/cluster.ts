@@ -111,6 +111,6 @@ export async function eventually<T>(
       last = error;
     }
     if (Date.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`, { cause: last });
-    await sleep(100);
+    await sleep(250);
   }
 }

@@ -1,7 +1,7 @@
 import Sequencer from '@jest/test-sequencer';
 
 /** The files that take longest, by their time alone: begun last, one of them would keep the level waiting. */
-const long = ['kills', 'moving', 'bad-input', 'drift', 'availability', 'release'];
+const long = ['kills', 'moving', 'bad-input', 'drift', 'availability', 'cli', 'release', 'steering'];
 
 /** Jest's own order, except that what takes longest comes first. */
 export default class LongestFirst extends (Sequencer.default ?? Sequencer) {

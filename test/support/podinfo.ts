@@ -37,7 +37,7 @@ export type PodinfoOptions = Partial<TutorialOptions> & {
   readonly edit?: (objects: object[]) => object[];
 };
 
-/** Applies the tutorial, with steps of two seconds unless told otherwise. */
+/** Applies the tutorial, with steps of two seconds and single pods unless told otherwise. */
 export async function openPodinfo(options: PodinfoOptions = {}): Promise<Podinfo> {
   const cluster = openCluster();
   const { kubernetes } = cluster;
@@ -49,6 +49,7 @@ export async function openPodinfo(options: PodinfoOptions = {}): Promise<Podinfo
     loadTester: stack.loadTester,
     prometheus: stack.prometheus,
     interval: '2s',
+    minReplicas: 1,
     namespace,
     ...rest,
   });

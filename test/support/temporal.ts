@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { Client, Connection, type WorkflowHandleWithSignaledRunId } from '@temporalio/client';
+import { Client, Connection, type WorkflowHandle, type WorkflowHandleWithSignaledRunId } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { ensureSearchAttributes } from '../../src/search-attributes.ts';
-import { hintSignal, releaseId, type Hint } from '../../src/workflows/messages.ts';
+import { hintSignal, progressQuery, releaseId, type Hint } from '../../src/workflows/messages.ts';
 import type { release } from '../../src/workflows/release.ts';
 
 /** A worker of its own on a task queue of its own, so that suites do not disturb each other. */
@@ -84,4 +84,9 @@ export async function until(what: string, probe: () => boolean | Promise<boolean
     if (Date.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+/** The release itself knows that this weight is in force: the route is there a little earlier. */
+export async function reached(handle: WorkflowHandle, weight: number): Promise<void> {
+  await until(`weight ${weight}`, async () => (await handle.query(progressQuery)).canaryWeight === weight);
 }
