@@ -9,15 +9,15 @@ const levels = ['lint', 'types', 'domain', 'unit', 'provider', 'workflow', 'e2e'
 type Level = (typeof levels)[number];
 
 /**
- * What runs one after another, and what beside it: levels that wait for pods leave half of two processors to others. Those
- * that measure time have the machine for themselves.
+ * What runs one after another, and what beside it: levels that wait leave half of two processors to others. Those that
+ * measure time, as workflow does, have nothing heavy beside them.
  */
 const phases: readonly (readonly (readonly Level[])[])[] = [
   [
     ['domain', 'unit'],
-    ['lint', 'types', 'provider'],
+    ['lint', 'types'],
   ],
-  [['workflow']],
+  [['workflow'], ['provider']],
   [['e2e'], ['operate']],
 ];
 

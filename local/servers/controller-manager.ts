@@ -38,7 +38,7 @@ export function startControllerManager(place: Place, kubeconfig: string, credent
       ...['--root-ca-file', certificateOf(credentials.certificates)],
       ...['--kube-api-qps', '300', '--kube-api-burst', '600', '--min-resync-period', '1h'],
       ...['--concurrent-deployment-syncs', '10', '--concurrent-replicaset-syncs', '10'],
-      ...['--concurrent-namespace-syncs', '20', '--horizontal-pod-autoscaler-sync-period', '5s'],
+      ...['--concurrent-namespace-syncs', '20', '--horizontal-pod-autoscaler-sync-period', '10s'],
     ]),
     address,
     ready: () => answers(`${address}/healthz`),

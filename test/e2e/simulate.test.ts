@@ -77,7 +77,8 @@ const cases: readonly Case[] = [
   },
   {
     what: 'pods that never start',
-    options: { ...analysis({}), progressDeadlineSeconds: 8 },
+    // Of one pod with maxUnavailable 1, none need be available: no deadline passes, as in Flagger.
+    options: { ...analysis({}), progressDeadlineSeconds: 8, minReplicas: 2 },
     world: { revisions: [{ name: 'stuck', readyAfter: 'never' }] },
     real: (podinfo) => podinfo.setImage('3.1.1-neverready'),
     ends: 'Failed',

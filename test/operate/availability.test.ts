@@ -91,19 +91,29 @@ async function release(tag: string, some: readonly string[]): Promise<void> {
 
 /** Each release was told once, with each of its steps; and the primary got no template but those. */
 async function expectStories(some: readonly string[]): Promise<void> {
+  const told = await wholeStories(shops, new Map(some.map((name) => [name, releases.get(name)!])));
   for (const name of some) {
     const count = releases.get(name)!;
-    expect([name, await wholeStory(shops, name, count)]).toEqual([name, expect.objectContaining(storyOf(count))]);
+    expect([name, told.get(name)]).toEqual([name, expect.objectContaining(storyOf(count))]);
     expect([name, await templatesOf(`${name}-primary`)]).toEqual([name, count + 1]);
   }
 }
 
-/** What was told of so many releases, once the last word on the last one is in: it comes after the last status. */
-function wholeStory(of: Shops, name: string, count: number): Promise<Readonly<Record<string, number>>> {
-  return eventually(`the last word on ${name}`, async () => {
-    const found = await of.told(name);
-    return (found['Promotion completed! Scaling down shop'] ?? 0) >= count && found;
+type Stories = Awaited<ReturnType<Shops['told']>>;
+
+/** What was told of so many releases of each, once the last words are in: they come after the last statuses. */
+function wholeStories(of: Shops, releases: ReadonlyMap<string, number>): Promise<Stories> {
+  return eventually(`the last words on ${[...releases.keys()].join(', ')}`, async () => {
+    const told = await of.told();
+    const isWhole = ([name, count]: readonly [string, number]) =>
+      (told.get(name)?.['Promotion completed! Scaling down shop'] ?? 0) >= count;
+    return [...releases].every(isWhole) && told;
   });
+}
+
+/** What was told of so many pushes. */
+async function pushedStory(count: number): Promise<Readonly<Record<string, number>>> {
+  return (await wholeStories(pushed, new Map([['pushed', count]]))).get('pushed')!;
 }
 
 /** Each pod template makes a ReplicaSet of its own. */
@@ -176,7 +186,7 @@ describe('a node with a worker and a starter', () => {
     starters.push(...(await Promise.all(routes.map((route, index) => newStarter('ef'[index]!, route)))));
     await pushImage(stack.registry, repository, '1.1.0');
     await pushed.promoted('1.1.0');
-    const told = await wholeStory(pushed, 'pushed', 1);
+    const told = await pushedStory(1);
     expect(Object.entries(told).filter(([text]) => text.startsWith('New image pushed!'))).toHaveLength(1);
     expect(told).toMatchObject(storyOf(1));
   }, 180_000);
@@ -214,7 +224,7 @@ describe('Temporal', () => {
         `Temporal was gone for ${seconds(outageMs)}: all was done ${seconds(Date.now() - since)} after its return (waited ${seconds(took)})`,
       );
       await expectStories([...few, ...others]);
-      expect(await wholeStory(pushed, 'pushed', 2)).toMatchObject(storyOf(2));
+      expect(await pushedStory(2)).toMatchObject(storyOf(2));
     },
     480_000 + outageMs,
   );

@@ -12,8 +12,8 @@ export interface Shops {
   promoted(tag: string, names?: readonly string[], patienceMs?: number): Promise<number>;
   /** How many of these have traffic on their canary now. */
   underTest(names?: readonly string[]): Promise<number>;
-  /** How often each message was told about a Canary, its own name left out. */
-  told(name: string): Promise<Readonly<Record<string, number>>>;
+  /** How often each message was told about each of the Canaries, its own name left out. */
+  told(): Promise<ReadonlyMap<string, Readonly<Record<string, number>>>>;
 }
 
 /** Weights that each release goes through. */
@@ -75,21 +75,30 @@ export async function openShops(
       const found = await Promise.all(some.map(status));
       return found.filter((one) => one?.phase === 'Progressing' && one.canaryWeight > 0).length;
     },
-    async told(name) {
+    async told() {
       const { items } = await kubernetes.list(resources.events, namespace, {
-        fieldSelector: `involvedObject.kind=Canary,involvedObject.name=${name}`,
+        fieldSelector: 'involvedObject.kind=Canary',
       });
-      const tally: Record<string, number> = {};
-      for (const { message, count } of items as unknown as { message: string; count?: number }[]) {
+      const tallies = new Map(names.map((name): [string, Record<string, number>] => [name, {}]));
+      for (const { message, count, involvedObject } of items as unknown as CanaryEvent[]) {
+        const { name } = involvedObject;
+        const tally = tallies.get(name);
+        if (!tally) continue;
         const text = message
           .replaceAll(`${name}-primary.${namespace}`, 'primary')
           .replaceAll(`${name}.${namespace}`, 'shop');
         tally[text] = (tally[text] ?? 0) + (count ?? 1);
       }
-      return tally;
+      return tallies;
     },
   };
   return shops;
+}
+
+interface CanaryEvent {
+  readonly message: string;
+  readonly count?: number;
+  readonly involvedObject: { readonly name: string };
 }
 
 /** What is told of so many good releases: each thing once for each. */
