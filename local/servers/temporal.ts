@@ -5,7 +5,8 @@ import { dataFolder, placed, type Place } from './place.ts';
 
 /**
  * Starts Temporal's development server with its web page on `uiPort`. It keeps everything in a file, so nothing is lost
- * when it is killed and started again. Not flushing to disk makes it fast, as with etcd. Workflows may ask for their timers to be skipped, which tests do.
+ * when it is killed and started again; not flushing that to disk makes it fast, as with etcd. Workflows may ask for their
+ * timers to be skipped, which tests do.
  */
 export function startTemporal(place: Place, uiPort: number): Promise<Server> {
   const data = dataFolder(place.directory, 'temporal');
