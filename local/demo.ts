@@ -1,12 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  createKubernetes,
-  loadKubeConfig,
-  resources,
-  type Kubernetes,
-  type KubernetesObject,
-} from '../src/clients/kubernetes.ts';
+import { createKubernetes, loadKubeConfig } from '../src/clients/kubernetes-client.ts';
+import { resources, type Kubernetes, type KubernetesObject } from '../src/clients/kubernetes.ts';
 import { messageOf } from '../src/errors.ts';
 import { chapters, missingIn, threshold, wrongWith, type Chapter } from './demo/chapters.ts';
 import { createPicture, type Picture } from './demo/picture.ts';

@@ -5,7 +5,8 @@ import { constants, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
-import { createKubernetes, loadKubeConfig, resources, type Kubernetes } from '../src/clients/kubernetes.ts';
+import { createKubernetes, loadKubeConfig } from '../src/clients/kubernetes-client.ts';
+import { resources, type Kubernetes } from '../src/clients/kubernetes.ts';
 import { messageOf } from '../src/errors.ts';
 import { freePort } from './ports.ts';
 

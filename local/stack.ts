@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createKubernetes, loadKubeConfig, type Kubernetes } from '../src/clients/kubernetes.ts';
+import { createKubernetes, loadKubeConfig } from '../src/clients/kubernetes-client.ts';
+import type { Kubernetes } from '../src/clients/kubernetes.ts';
 import type { Progress } from './build.ts';
 import { startCluster, startWorkloads, type Cluster } from './cluster.ts';
 import { applyCrds } from './crds.ts';

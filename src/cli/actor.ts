@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
-import { loadKubeConfig } from '../clients/kubernetes.ts';
+import { loadKubeConfig } from '../clients/kubernetes-client.ts';
 import { messageOf } from '../errors.ts';
 import { CommandError, text, type Given, type Option, type Terminal } from './command.ts';
 

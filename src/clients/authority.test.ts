@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { expect, it } from '@jest/globals';
 import { authorityOf } from './authority.ts';
-import { createKubernetes } from './kubernetes.ts';
+import { createKubernetes } from './kubernetes-client.ts';
 
 const pem = (body: string) => `-----BEGIN CERTIFICATE-----\n${body}\n-----END CERTIFICATE-----\n`;
 

@@ -2,7 +2,8 @@ import { statSync } from 'node:fs';
 import type { ProcessSettings } from '../config.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { createKubernetes, loadKubeConfig, type Kubernetes, type KubernetesOptions } from './kubernetes.ts';
+import { createKubernetes, loadKubeConfig, type KubernetesOptions } from './kubernetes-client.ts';
+import type { Kubernetes } from './kubernetes.ts';
 
 /** The clusters a process works with. */
 export interface Clusters {

@@ -2,14 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startSerin, type Serin } from '../../local/serin.ts';
 import { startStack, type Stack } from '../../local/stack.ts';
 import { autoscaler, canary, deployment } from '../../local/tutorial.ts';
-import {
-  createKubernetes,
-  loadKubeConfig,
-  resources,
-  type Kubernetes,
-  type KubernetesObject,
-  type Resource,
-} from '../../src/clients/kubernetes.ts';
+import { createKubernetes, loadKubeConfig } from '../../src/clients/kubernetes-client.ts';
+import { resources, type Kubernetes, type KubernetesObject, type Resource } from '../../src/clients/kubernetes.ts';
 import { eventually } from '../support/cluster.ts';
 import { canaryWeight, imageOf } from '../support/diary.ts';
 

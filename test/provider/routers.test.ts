@@ -6,13 +6,8 @@ import type { Deps } from '../../src/activities/deps.ts';
 import { routers } from '../../src/activities/routers/index.ts';
 import { istio } from '../../src/activities/routers/istio.ts';
 import { lastApplied } from '../../src/activities/originals.ts';
-import {
-  createKubernetes,
-  loadKubeConfig,
-  resources,
-  type Kubernetes,
-  type KubernetesObject,
-} from '../../src/clients/kubernetes.ts';
+import { createKubernetes, loadKubeConfig } from '../../src/clients/kubernetes-client.ts';
+import { resources, type Kubernetes, type KubernetesObject } from '../../src/clients/kubernetes.ts';
 import { fieldManager } from '../../src/config.ts';
 import { routerContract } from '../contracts/router.ts';
 import { canaryOf, openWorld, routerWorlds, shopWith } from '../contracts/router-worlds.ts';

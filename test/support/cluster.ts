@@ -2,14 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectStack, type RemoteStack, type StackDescription } from '../../local/control.ts';
 import { parseObjects } from '../../local/crds.ts';
-import {
-  createKubernetes,
-  loadKubeConfig,
-  resources,
-  type Kubernetes,
-  type KubernetesObject,
-  type Resource,
-} from '../../src/clients/kubernetes.ts';
+import { createKubernetes, loadKubeConfig } from '../../src/clients/kubernetes-client.ts';
+import { resources, type Kubernetes, type KubernetesObject, type Resource } from '../../src/clients/kubernetes.ts';
 
 /** A real API server and helpers for tests that share it: each works in namespaces of its own. */
 export interface TestCluster {

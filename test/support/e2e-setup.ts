@@ -8,7 +8,7 @@ import { serveControl, type StackDescription } from '../../local/control.ts';
 import { freePort } from '../../local/ports.ts';
 import { planPushRoute, startSerin } from '../../local/serin.ts';
 import { startStack, type Stack } from '../../local/stack.ts';
-import { createKubernetes, loadKubeConfig } from '../../src/clients/kubernetes.ts';
+import { createKubernetes, loadKubeConfig } from '../../src/clients/kubernetes-client.ts';
 import { serveCollector, tracesIn } from './collector.ts';
 import { issuerOf } from './issuer.ts';
 import { install } from './manifests.ts';

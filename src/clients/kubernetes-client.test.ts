@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { closeServers, startServer, type FakeServer, type Reply } from '../../test/support/fake-server.ts';
-import { createKubernetes, loadKubeConfig, resources } from './kubernetes.ts';
+import { createKubernetes, loadKubeConfig } from './kubernetes-client.ts';
+import { resources } from './kubernetes.ts';
 
 afterEach(closeServers);
 
