@@ -15,7 +15,7 @@ const common = {
 const level = (displayName, testMatch, more = {}) => ({ ...common, displayName, testMatch, ...more });
 
 export default {
-  testSequencer: '<rootDir>/test/support/longest-first.mjs',
+  testSequencer: '<rootDir>/test/support/sequencer.mjs',
   // Of `it.concurrent`, whose scenes mostly wait: for the next interval, for pods.
   maxConcurrency: 8,
   projects: [

@@ -13,11 +13,8 @@ type Level = (typeof levels)[number];
  * measure time, as workflow does, have nothing heavy beside them.
  */
 const phases: readonly (readonly (readonly Level[])[])[] = [
-  [
-    ['domain', 'unit'],
-    ['lint', 'types'],
-  ],
-  [['workflow'], ['provider']],
+  [['domain', 'unit'], ['lint']],
+  [['workflow'], ['provider', 'types']],
   [['e2e'], ['operate']],
 ];
 

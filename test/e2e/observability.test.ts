@@ -47,6 +47,8 @@ beforeAll(async () => {
   await pushImage(registry, repository, '3.1.0');
   podinfo = await openPodinfo({
     image: `${registry}/${repository}`,
+    // Steps enough for a scrape to fall between two.
+    analysis: { maxWeight: 50 },
     annotations: { 'serin.dev/image-policies': JSON.stringify([{ container: 'podinfod', policy: 'semver:^3.1' }]) },
   });
   await podinfo.phase('Initialized');

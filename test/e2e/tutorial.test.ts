@@ -42,6 +42,9 @@ function withTemplateIn(elsewhere: { readonly namespace: string }, object: Kuber
 /** Warnings about readiness come and go with the speed of the machine; the tutorial calls them legal. */
 const story = (events: readonly string[]) => events.filter((event) => !/^W .* not ready: /.test(event));
 
+/** The steps of the tutorial itself. */
+const analysis = { maxWeight: 50 };
+
 const initialization = (ns: string) => [
   'all the metrics providers are available!',
   'all the metrics providers are available!',
@@ -60,7 +63,7 @@ const promotion = (ns: string) => [
 
 describe('the tutorial, run 1: kubectl set image, built-in checks', () => {
   it('tells the recorded story and leaves the specified objects, before, during, after a promotion, and after a rollback', async () => {
-    podinfo = await openPodinfo({ minReplicas: 2, edit: (objects) => objects.map(withMinReadySeconds) });
+    podinfo = await openPodinfo({ minReplicas: 2, analysis, edit: (objects) => objects.map(withMinReadySeconds) });
     const { namespace: ns, diary, cluster, canary } = podinfo;
     const canaryStatus = async () => (await canary()).status!;
     const initialized = await podinfo.phase('Initialized');
@@ -136,6 +139,7 @@ describe('the tutorial, run 2: a push to the registry, a MetricTemplate', () => 
     podinfo = await openPodinfo({
       run: 2,
       image,
+      analysis,
       edit: (objects) => objects.map((object) => withTemplateIn(elsewhere, object as KubernetesObject)),
       annotations: { 'serin.dev/image-policies': JSON.stringify([{ container: 'podinfod', policy: 'semver:^3.1' }]) },
     });

@@ -10,6 +10,7 @@ import { provideTools } from '../../local/tools.ts';
 import { eventually } from '../support/cluster.ts';
 import { read } from '../support/manifests.ts';
 import { openPodinfo } from '../support/podinfo.ts';
+import { wholeLadder } from '../support/trouble.ts';
 
 /*
  * An installation as people make it: the commands of the README, the chart applied by kubectl, worker and starter from a
@@ -123,7 +124,7 @@ async function releases(): Promise<void> {
     await podinfo.setImage('3.1.1');
     await podinfo.phase('Succeeded');
     expect(await podinfo.image('podinfo-primary')).toMatch(/:3\.1\.1$/);
-    expect(podinfo.diary.weights().map(({ canary }) => canary)).toEqual([0, 10, 20, 30, 40, 50, 0]);
+    expect(podinfo.diary.weights().map(({ canary }) => canary)).toEqual(wholeLadder);
     await podinfo.setImage('3.1.2-err50');
     await podinfo.phase('Failed');
     expect(await podinfo.image('podinfo-primary')).toMatch(/:3\.1\.1$/);

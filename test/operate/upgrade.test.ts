@@ -75,8 +75,8 @@ describe(`releases that began on ${previousVersion().version}`, () => {
     const app = await previousBuild();
     before = await Promise.all([fleet.worker('old-worker', { app }), fleet.starter('old-starter', { app })]);
     const [stepping, paused, failing, asking, counting] = await Promise.all([
-      open(),
-      open(),
+      open({ maxWeight: 50 }),
+      open({ maxWeight: 50 }),
       open({ threshold: 3 }, '4s'),
       open({ approvals: [{ name: 'managers', before: 'promotion' }], maxWeight: 20 }),
       open({ iterations: 12, stepWeight: undefined, maxWeight: undefined }),

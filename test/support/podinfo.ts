@@ -37,7 +37,7 @@ export type PodinfoOptions = Partial<TutorialOptions> & {
   readonly edit?: (objects: object[]) => object[];
 };
 
-/** Applies the tutorial, with steps of two seconds and single pods unless told otherwise. */
+/** Applies the tutorial, with three steps of two seconds and single pods unless told otherwise. */
 export async function openPodinfo(options: PodinfoOptions = {}): Promise<Podinfo> {
   const cluster = openCluster();
   const { kubernetes } = cluster;
@@ -52,6 +52,7 @@ export async function openPodinfo(options: PodinfoOptions = {}): Promise<Podinfo
     minReplicas: 1,
     namespace,
     ...rest,
+    analysis: { maxWeight: 30, ...rest.analysis },
   });
   await cluster.apply(namespace, ...edit(objects));
 

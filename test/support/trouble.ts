@@ -25,7 +25,7 @@ export async function withPodinfo(options: PodinfoOptions, scene: (podinfo: Podi
 /** The manifests of the tutorial for a namespace that was opened with none. */
 export function manifestsFor({ namespace }: Podinfo, options: Partial<TutorialOptions> = {}): Manifests {
   const { loadTester } = openStack();
-  const all = { loadTester, interval: '2s', namespace, ...options };
+  const all = { loadTester, interval: '2s', namespace, ...options, analysis: { maxWeight: 30, ...options.analysis } };
   return {
     deployment: deployment(all) as KubernetesObject,
     autoscaler: autoscaler(all) as KubernetesObject,
@@ -60,7 +60,7 @@ export const withSpec =
         return { ...manifest, spec: { ...(manifest.spec as object), autoscalerRef: undefined, ...spec } };
       });
 
-/** A release of 3.1.1 that has got to weight 20, two steps from the top of a ladder with steps of ten. */
+/** A release of 3.1.1 that has got to weight 20, one step from the top of its ladder. */
 export async function inMidRelease(podinfo: Podinfo): Promise<void> {
   await podinfo.phase('Initialized');
   await podinfo.setImage('3.1.1');
@@ -127,7 +127,7 @@ export function ladder({ diary }: Podinfo): readonly number[] {
   return diary.weights().map(({ canary }) => canary);
 }
 
-export const wholeLadder = [0, 10, 20, 30, 40, 50, 0];
+export const wholeLadder = [0, 10, 20, 30, 0];
 
 export async function replicas(podinfo: Podinfo, name = 'podinfo'): Promise<number> {
   return ((await podinfo.deployment(name)).spec as { replicas: number }).replicas;
