@@ -11,9 +11,9 @@ export interface RunRef {
   readonly run: string;
 }
 
-/** One thing that happened in a run, with all that a decision was made on. */
+/** One thing that happened in a run, with all that a decision was made on. Records are in the order of its history. */
 export type AuditRecord = RunRef & {
-  /** ISO 8601. */
+  /** ISO 8601. What came while the run was deciding follows the decision, and can be some milliseconds older than it. */
   readonly at: string;
 } & AuditEvent;
 

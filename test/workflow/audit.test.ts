@@ -65,8 +65,8 @@ async function play(cluster: StubCluster): Promise<{ name: string; run: string }
 
 function expectWhole(records: readonly AuditRecord[], name: string, run: string): void {
   expect(new Set(records.map((record) => `${record.canary} ${record.run}`))).toEqual(new Set([`${name} ${run}`]));
-  const times = records.map(({ at }) => at);
-  expect([...times].sort()).toEqual(times);
+  const times = records.map(({ at }) => Date.parse(at));
+  expect(times.filter((at) => !(at >= times[0]!))).toEqual([]);
   const kinds = records.map(({ kind }) => kind);
   expect(kinds.slice(0, 3)).toEqual(['started', 'hint', 'looked']);
   expect(records).toEqual(
