@@ -35,7 +35,7 @@ export default {
       globalSetup: '<rootDir>/test/support/e2e-setup.ts',
       globalTeardown: '<rootDir>/test/support/teardown.ts',
     }),
-    // Installs, upgrades and outages: each file has a stack of its own, one at a time.
+    // Installs, upgrades and outages: each file has a stack of its own.
     level('operate', ['<rootDir>/test/operate/**/*.test.ts']),
   ],
 };

@@ -189,7 +189,9 @@ async function bringUpCluster(
 }
 
 function clientOf({ kubeconfigs }: Cluster, user: string): Kubernetes {
-  return createKubernetes(loadKubeConfig(kubeconfigs[user] ?? kubeconfigs.admin), { fieldManager: 'serin-local' });
+  const config = loadKubeConfig(kubeconfigs[user] ?? kubeconfigs.admin);
+  // A machine on which much is started at once is slow with the first requests of all.
+  return createKubernetes(config, { fieldManager: 'serin-local', timeoutMs: 60_000 });
 }
 
 /** Like `Promise.all`, but fails only when nothing is under way any more, so that all of it can be taken down. */

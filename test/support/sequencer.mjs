@@ -5,9 +5,9 @@ import Sequencer from '@jest/test-sequencer';
  * waiting; and beside it what mostly waits, so that the processors are neither fought for at first nor idle at last.
  */
 const first = [
-  ...['kills', 'moving', 'stack', 'tutorial', 'observability', 'signatures', 'two-clusters', 'deletion'],
+  ...['kills', 'moving', 'stack', 'two-clusters', 'tutorial', 'observability', 'signatures', 'deletion'],
   ...['bad-input', 'drift', 'strategies', 'targets'],
-  ...['install', 'availability'],
+  ...['install', 'upgrade', 'availability'],
   ...['cli', 'release', 'steering'],
   ...['answers'],
 ];
