@@ -34,7 +34,7 @@ beforeAll(async () => {
     minimumIntervalMs: 1_000,
     drainMs: 200,
   });
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   await serin?.stop();

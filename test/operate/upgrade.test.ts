@@ -29,7 +29,7 @@ beforeAll(async () => {
   connection = await Connection.connect({ address: stack.temporal });
   client = new Client({ connection });
   fleet = openFleet(stack, { minimumIntervalMs: 1_000, drainMs: 500 });
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   await fleet?.stop();

@@ -135,7 +135,8 @@ function analysis(receiver: Receiver, loadTester: string): Readonly<Record<strin
   const hook = (name: string, type: string) => ({ name, type, url: receiver.hook(name), timeout: '30s' });
   const metric = (name: string, thresholdRange: object) => ({ name, thresholdRange, interval: '5s' });
   return {
-    ...{ threshold: 2, maxWeight: 50 },
+    threshold: 2,
+    maxWeight: 50,
     metrics: [metric('request-success-rate', { min: 99 }), metric('request-duration', { max: 500 })],
     alerts: [{ name: 'everything', severity: 'info', providerRef: { name: 'room' } }],
     webhooks: [
