@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { silentSinks } from '../support/temporal.ts';
 import { imageScenarios } from './image-scenarios.ts';
 import { scenarios } from './scenarios.ts';
 
@@ -25,7 +26,7 @@ describe.each([
   it.each(files.map((file) => ({ file })))('$file still replays', async ({ file }) => {
     const history = historyFromJSON(JSON.parse(readFileSync(folder + file, 'utf8')));
     const workflowBundle = { codePath: process.env.SERIN_TEST_BUNDLE ?? '' };
-    await Worker.runReplayHistory({ workflowBundle, replayName: file }, history);
+    await Worker.runReplayHistory({ workflowBundle, replayName: file, sinks: silentSinks }, history);
     expect(history.events?.length).toBeGreaterThan(5);
   });
 });

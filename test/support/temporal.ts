@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { Client, Connection, type WorkflowHandle, type WorkflowHandleWithSignaledRunId } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker, type InjectedSinks, type WorkerOptions } from '@temporalio/worker';
 import { ensureSearchAttributes } from '../../src/search-attributes.ts';
 import { hintSignal, progressQuery, releaseId, type Hint } from '../../src/workflows/messages.ts';
 import type { release } from '../../src/workflows/release.ts';
+import type { TracingSinks } from '../../src/workflows/tracing.ts';
 
 /** A worker of its own on a task queue of its own, so that suites do not disturb each other. */
 export interface Bench {
@@ -20,6 +21,9 @@ export interface Bench {
   whileWorking<T>(activities: object, work: () => Promise<T>, options?: Partial<WorkerOptions>): Promise<T>;
   close(): Promise<void>;
 }
+
+/** Takes the spans of runs, for tests that do not listen to them. Without it the SDK reports each as an error. */
+export const silentSinks: InjectedSinks<TracingSinks> = { tracing: { ran: { fn: () => undefined } } };
 
 let installed = false;
 
@@ -53,8 +57,7 @@ export async function openBench(env: NodeJS.ProcessEnv = process.env): Promise<B
         taskQueue,
         workflowBundle: { codePath },
         activities,
-        // Spans of runs, for tests that listen to them; nobody else does.
-        sinks: { tracing: { ran: { fn: () => undefined } } },
+        sinks: silentSinks,
         shutdownGraceTime: 1_000,
         maxHeartbeatThrottleInterval: 200,
         ...options,
