@@ -16,10 +16,7 @@ const computing: Phase = [['domain', 'unit'], ['lint']];
 /** The workflow level measures time, and has nothing heavy beside it. */
 const playing: Phase = [['workflow'], ['provider', 'types']];
 
-/**
- * Clusters with releases on them: five at a time on a quick machine, and else two. With more than it can carry, tests
- * fail for the time that they allow.
- */
+/** Releases on clusters. What measures how soon something happens needs a machine that is not overloaded. */
 const releasing = (isQuick: boolean): Phase => (isQuick ? [['e2e'], ['operate']] : [['e2e', 'operate']]);
 
 /** Longest that a quick machine takes for `computing`. The one whose times are in the README takes 70 s. */
@@ -43,9 +40,6 @@ async function main(asked: readonly string[]): Promise<void> {
   const started = Date.now();
   counts.push(...(await runBeside(computing, chosen)));
   const isQuick = computing.flat().every(among(chosen)) && Date.now() - started < quickMs;
-  process.env.SERIN_TEST_STACKS ??= isQuick ? '3' : '2';
-  if (!isQuick && chosen.includes('e2e'))
-    process.stdout.write('\n== e2e will have two stacks at a time, not three, and operate its turn after it\n');
   counts.push(...(await runBeside(playing, chosen)), ...(await runBeside(releasing(isQuick), chosen)));
   const total = (key: keyof Count) => counts.reduce((sum, count) => sum + count[key], 0);
   process.stdout.write(`\n${total('passed')} passed, ${total('failed')} failed\n`);
