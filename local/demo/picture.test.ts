@@ -17,14 +17,14 @@ function paper(isTTY: boolean) {
 /** What a terminal shows in the end: an escape takes so many lines away. */
 function screen(written: string): string[] {
   const shown: string[] = [];
-  // eslint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex
   for (const part of written.split(/(?=\x1b\[\d+A)/)) {
-    // eslint-disable-next-line no-control-regex
+    // oxlint-disable-next-line no-control-regex
     const [erase, up] = /^\x1b\[(\d+)A\x1b\[0J/.exec(part) ?? ['', '0'];
     shown.splice(shown.length - Number(up), Number(up));
     shown.push(...part.slice(erase.length).split('\n').slice(0, -1));
   }
-  // eslint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex
   return shown.map((line) => line.replaceAll(/\x1b\[\d+m/g, ''));
 }
 

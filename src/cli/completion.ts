@@ -12,7 +12,7 @@ export function completionCommand(vocabulary: () => Vocabulary): Command {
     usage: 'bash|zsh|fish',
     summary: 'A script for your shell: source <(serin completion bash)',
     options: {},
-    // eslint-disable-next-line @typescript-eslint/require-await -- a failure is a rejection, as with the other commands
+    // oxlint-disable-next-line typescript/require-await -- a failure is a rejection, as with the other commands
     async run(given, terminal) {
       const [shell = ''] = given.words;
       const script = scripts[shell];

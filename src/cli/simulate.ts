@@ -35,7 +35,7 @@ export const simulate: Command = {
     world: { type: 'string', short: 'w', text: 'YAML file with what happens; default: a new revision that is good' },
     canary: { type: 'string', text: 'name of the Canary, where the file has several' },
   },
-  // eslint-disable-next-line @typescript-eslint/require-await -- a failure is a rejection, as with the other commands
+  // oxlint-disable-next-line typescript/require-await -- a failure is a rejection, as with the other commands
   async run(given, terminal) {
     const [file, ...rest] = given.words;
     if (file === undefined || rest.length > 0) throw new UsageError('name one file');

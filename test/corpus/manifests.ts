@@ -9,7 +9,7 @@ export interface Manifest {
   readonly verdict: 'valid' | 'warning' | 'rejected by schema' | 'rejected by controller' | 'rejected by version';
 }
 
-export type Json = Record<string, any>; // eslint-disable-line @typescript-eslint/no-explicit-any
+export type Json = Record<string, any>; // oxlint-disable-line typescript/no-explicit-any
 
 const verdicts: readonly (readonly [RegExp, Manifest['verdict']])[] = [
   [/^valid$/, 'valid'],

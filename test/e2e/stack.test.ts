@@ -175,7 +175,7 @@ describe('a pod of an image -slow', () => {
   it('becomes ready half a minute after it was created', async () => {
     await eventually('an available pod', async () => (await available(slow.namespace, 'shop')) === 1, 60_000);
     const { items } = await cluster.kubernetes.list(resources.pods, slow.namespace);
-    const { startTime, conditions } = items[0]?.status as {
+    const { startTime, conditions } = items[0]!.status as {
       startTime: string;
       conditions: { type: string; lastTransitionTime: string }[];
     };

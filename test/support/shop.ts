@@ -9,7 +9,7 @@ import type { MemoryKubernetes } from './memory-kubernetes.ts';
 /** The application of the unit tests: Canary, target and primary are called `shop`, in namespace `prod`. */
 
 /** An object whose shape the test knows, and changes at will. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
+// oxlint-disable-next-line typescript/no-explicit-any
 export type Loose = any;
 
 export const settings: Settings = {

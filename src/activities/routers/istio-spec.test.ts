@@ -222,10 +222,10 @@ describe('the routes of session affinity', () => {
     secure: true,
   };
   const cookies: Cookies = { canary: 'sid=AbCdEfGhIj', primary: 'pid=KlMnOpQrSt' };
-  const offered = ({ headers }: Destination) =>
-    (headers as { response?: { add?: Record<string, string> } } | undefined)?.response?.add?.['Set-Cookie'];
-  const regexOf = ({ match }: Route) =>
-    (match?.[0] as { headers?: { Cookie?: { regex?: string } } } | undefined)?.headers?.Cookie?.regex;
+  const offered = ({ headers = {} }: Destination) =>
+    (headers as { response?: { add?: Record<string, string> } }).response?.add?.['Set-Cookie'];
+  const regexOf = ({ match: [match = {}] = [] }: Route) =>
+    (match as { headers?: { Cookie?: { regex?: string } } }).headers?.Cookie?.regex;
 
   it('TestIstioRouter_SetRoutes/session affinity: the cookie says all that the Canary asks of it', () => {
     const asked = canary({}, { sessionAffinity: attributes });
