@@ -1,4 +1,5 @@
 import { resources, type Kubernetes, type KubernetesObject } from '../clients/kubernetes.ts';
+import { failure, failureType } from '../errors.ts';
 import { canaryField, type Log } from '../log.ts';
 import type { EventRecord } from '../workflows/domain/plan.ts';
 import { during, retryOnConflict } from './attempts.ts';
@@ -38,17 +39,25 @@ export function createRecordEvent(
     const { namespace = '', name: canaryName } = canary.metadata;
     const hash = sha256([event.scope, event.type, event.message].join('\n')).slice(0, 16);
     const name = `${canaryName.slice(0, longestPrefix)}.${hash}`;
+    const create = async (at: string) => {
+      try {
+        await kubernetes.create(resources.events, newEvent(canary, name, event, occurrence, at));
+        return true;
+      } catch (error) {
+        if (failureType(error) !== 'Conflict') throw error;
+        return false;
+      }
+    };
     await during(`recording event ${name}.${namespace} failed`, () =>
       retryOnConflict(async () => {
         const at = now()
           .toISOString()
           .replace(/\.\d+Z$/, 'Z');
+        // Most are told for the first time: then that is the one request there is.
+        if (await create(at)) return told();
         const stored = await kubernetes.get(resources.events, namespace, name);
-        if (!stored) {
-          await kubernetes.create(resources.events, newEvent(canary, name, event, occurrence, at));
-          told();
-          return;
-        }
+        // It ended between the two, as events do after an hour.
+        if (!stored) throw failure('Conflict', `event ${name}.${namespace} came and went`);
         if (occurrence === undefined || stored.metadata.annotations?.[occurrenceKey] === occurrence) return;
         const { resourceVersion } = stored.metadata;
         await kubernetes.patch(resources.events, namespace, name, {

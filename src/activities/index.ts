@@ -33,7 +33,7 @@ export function createActivities(
   { inCall = inActivity, meters = noMeters, issuers = [], archive, ...options }: ActivityOptions = {},
 ): Activities {
   const parts = createParts(deps);
-  const observe = createObserve(deps, parts, {
+  const observe = createObserve(deps, {
     metricChecks,
     metricsProvidersError: createMetricsProvidersError(deps),
     hasGlobalNotifier: options.globalNotifier !== undefined,

@@ -4,7 +4,6 @@ import { hpaRef, shopCanary, shopDeployment, shopHpa, testDeps } from '../../tes
 import type { Settings } from '../config.ts';
 import { failure } from '../errors.ts';
 import { createObserve, type LookSources } from './look.ts';
-import { createParts } from './parts.ts';
 import { revisionOf } from './revision.ts';
 
 const ref = { namespace: 'prod', name: 'shop' };
@@ -16,7 +15,7 @@ const quiet: LookSources = {
 
 function look(kubernetes: MemoryKubernetes, sources: Partial<LookSources> = {}, settings: Partial<Settings> = {}) {
   const deps = testDeps(kubernetes, settings);
-  const observe = createObserve(deps, createParts(deps), { ...quiet, ...sources });
+  const observe = createObserve(deps, { ...quiet, ...sources });
   return async (metricsProviders = false) => (await observe(ref, { metricsProviders })).observation;
 }
 
@@ -49,6 +48,26 @@ describe('a look', () => {
         'VirtualService shop',
       ],
     });
+  });
+
+  it('reads each object once, however many parts ask for it', async () => {
+    const service = { port: 80, apex: { labels: { team: 'shop' } } };
+    const kubernetes = memoryKubernetes(shopCanary({ service, autoscalerRef: hpaRef }), shopDeployment(), primary());
+    const asked: string[] = [];
+    const counting: MemoryKubernetes = {
+      ...kubernetes,
+      get(resource, namespace, name) {
+        asked.push(`${resource.kind} ${name}`);
+        return kubernetes.get(resource, namespace, name);
+      },
+    };
+    await look(counting)();
+    expect(asked.length).toBeGreaterThan(8);
+    expect(asked).toEqual([...new Set(asked)]);
+    // Nothing is remembered for the next one.
+    const before = asked.length;
+    await look(counting)();
+    expect(asked).toHaveLength(2 * before);
   });
 
   it('writes nothing', async () => {

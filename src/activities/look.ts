@@ -1,4 +1,5 @@
 import { resources, type KubernetesObject } from '../clients/kubernetes.ts';
+import { readOnce } from '../clients/read-once.ts';
 import { failure, failureType, messageOf } from '../errors.ts';
 import { parseCanary, type Canary } from '../schemas/canary.ts';
 import { targetKindOf } from '../schemas/targets.ts';
@@ -7,7 +8,7 @@ import type { MetricCheck, Observation, ObservedCanary, Problem, Settings } from
 import type { CanaryRef } from './contract.ts';
 import type { Deps } from './deps.ts';
 import { hasFinalizer } from './finalizer.ts';
-import type { Parts } from './parts.ts';
+import { createParts } from './parts.ts';
 import { providers } from './routers/index.ts';
 import { settingsOf, settingsOfUnreadable } from './settings.ts';
 import { canaryStatus, conditionMessage, storedStatus } from './status.ts';
@@ -32,8 +33,20 @@ export interface LookSources {
   readonly hasGlobalNotifier: boolean;
 }
 
-/** Reads all that decisions depend on, side by side, and writes nothing. */
-export function createObserve(deps: Deps, parts: Parts, sources: LookSources): Observe {
+/** Reads all that decisions depend on, side by side and each object once, and writes nothing. */
+export function createObserve(deps: Deps, sources: LookSources): Observe {
+  return (ref, ask) => createLook(readingOnce(deps), sources)(ref, ask);
+}
+
+/** Of one look: its parts see the same version of whatever more than one of them asks for. */
+function readingOnce(deps: Deps): Deps {
+  const kubernetes = readOnce(deps.kubernetes);
+  return { ...deps, kubernetes, mesh: deps.mesh === deps.kubernetes ? kubernetes : readOnce(deps.mesh) };
+}
+
+function createLook(deps: Deps, sources: LookSources): Observe {
+  const parts = createParts(deps);
+
   return async (ref, ask) => {
     const object = await readCanary(deps, ref);
     if (!object) return { observation: { drift: [] } };

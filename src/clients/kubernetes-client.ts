@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { HttpMethod, KubeConfig, RequestContext, Watch } from '@kubernetes/client-node';
-import { fetch, type Dispatcher } from 'undici';
+import { request, type Dispatcher } from 'undici';
 import { failure, failureType, messageOf, type FailureType } from '../errors.ts';
 import { tokenBucket } from '../pace.ts';
 import { authorityOf } from './authority.ts';
@@ -69,7 +69,7 @@ export function createKubernetes(config: KubeConfig, options: KubernetesOptions)
     while (bucket && !bucket.take()) await sleep(bucket.waitMs());
     try {
       await config.applySecurityAuthentication(context);
-      const response = await fetch(url, {
+      const response = await request(url, {
         method,
         headers: {
           ...context.getHeaders(),
@@ -80,8 +80,8 @@ export function createKubernetes(config: KubeConfig, options: KubernetesOptions)
         dispatcher: context.getDispatcher(),
         signal: AbortSignal.timeout(timeoutMs),
       });
-      const text = await response.text();
-      if (!response.ok) throw refusal(response.status, text);
+      const text = await response.body.text();
+      if (response.statusCode >= 300) throw refusal(response.statusCode, text);
       return text === '' ? {} : (JSON.parse(text) as unknown);
     } catch (error) {
       if (failureType(error)) throw error;
