@@ -35,6 +35,10 @@ export default {
       globalSetup: '<rootDir>/test/support/e2e-setup.ts',
       globalTeardown: '<rootDir>/test/support/teardown.ts',
     }),
+    level('images', ['<rootDir>/test/images/**/*.test.ts'], {
+      globalSetup: '<rootDir>/test/support/e2e-setup.ts',
+      globalTeardown: '<rootDir>/test/support/teardown.ts',
+    }),
     // Installs, upgrades and outages: each file has a stack of its own.
     level('operate', ['<rootDir>/test/operate/**/*.test.ts']),
   ],

@@ -66,7 +66,8 @@ export function openStack(env: NodeJS.ProcessEnv = process.env): RemoteStack {
 }
 
 function describedStack(env: NodeJS.ProcessEnv): StackDescription {
-  if (!env.SERIN_TEST_STACK) throw new Error('SERIN_TEST_STACK is not set: this test belongs to the level e2e');
+  if (!env.SERIN_TEST_STACK)
+    throw new Error('SERIN_TEST_STACK is not set: this test belongs to the levels e2e and images');
   const described = JSON.parse(env.SERIN_TEST_STACK) as StackDescription | StackDescription[];
   if (!Array.isArray(described)) return described;
   const stack = described[Number(env.JEST_WORKER_ID ?? '1') - 1];
@@ -93,7 +94,8 @@ export async function eventually<T>(
   look: () => T | Promise<T>,
   timeoutMs = 30_000,
 ): Promise<Exclude<T, undefined | null | false>> {
-  const deadline = Date.now() + timeoutMs;
+  const begunAt = Date.now();
+  const deadline = begunAt + timeoutMs;
   let last: unknown;
   for (;;) {
     try {
@@ -105,6 +107,7 @@ export async function eventually<T>(
       last = error;
     }
     if (Date.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`, { cause: last });
-    await sleep(250);
+    // What takes long need not be seen as soon: looking costs the servers that are waited for.
+    await sleep(Date.now() - begunAt < 2_000 ? 250 : 500);
   }
 }
