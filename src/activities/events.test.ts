@@ -3,6 +3,7 @@ import type { Loose } from '../../test/support/shop.ts';
 import type { Log } from '../log.ts';
 import { memoryKubernetes, type MemoryKubernetes } from '../../test/support/memory-kubernetes.ts';
 import type { KubernetesObject } from '../clients/kubernetes.ts';
+import { failure } from '../errors.ts';
 import { createRecordEvent } from './events.ts';
 
 const canary: KubernetesObject = {
@@ -46,6 +47,43 @@ describe('an event', () => {
         lastTimestamp: '2026-01-01T00:00:00Z',
       },
     ]);
+  });
+
+  it('is one request when it is new, and is looked for only when there is one of that name', async () => {
+    const kubernetes = memoryKubernetes();
+    let looks = 0;
+    const counting: MemoryKubernetes = {
+      ...kubernetes,
+      get: (...asked) => {
+        looks++;
+        return kubernetes.get(...asked);
+      },
+    };
+    const record = recorder(counting);
+    await record(canary, event, 'a/1/0');
+    expect([looks, kubernetes.writes.length]).toEqual([0, 1]);
+    await record(canary, event, 'a/2/0');
+    expect(looks).toBe(1);
+  });
+
+  it('is created after all when the one of that name has just ended', async () => {
+    const kubernetes = memoryKubernetes();
+    let refusals = 1;
+    const expiring: MemoryKubernetes = {
+      ...kubernetes,
+      create: (...asked) =>
+        refusals-- > 0 ? Promise.reject(failure('Conflict', 'already exists')) : kubernetes.create(...asked),
+    };
+    await recorder(expiring)(canary, event, 'a/1/0');
+    expect(events(kubernetes)).toMatchObject([{ count: 1 }]);
+  });
+
+  it('that is refused again and again says why', async () => {
+    const refusing: MemoryKubernetes = {
+      ...memoryKubernetes(),
+      create: () => Promise.reject(failure('Conflict', 'quota was changed')),
+    };
+    await expect(recorder(refusing)(canary, event, 'a/1/0')).rejects.toThrow('quota was changed');
   });
 
   it('told again raises its count and its time', async () => {

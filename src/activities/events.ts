@@ -1,5 +1,5 @@
 import { resources, type Kubernetes, type KubernetesObject } from '../clients/kubernetes.ts';
-import { failure, failureType } from '../errors.ts';
+import { failureType } from '../errors.ts';
 import { canaryField, type Log } from '../log.ts';
 import type { EventRecord } from '../workflows/domain/plan.ts';
 import { during, retryOnConflict } from './attempts.ts';
@@ -39,13 +39,14 @@ export function createRecordEvent(
     const { namespace = '', name: canaryName } = canary.metadata;
     const hash = sha256([event.scope, event.type, event.message].join('\n')).slice(0, 16);
     const name = `${canaryName.slice(0, longestPrefix)}.${hash}`;
-    const create = async (at: string) => {
+    /** Undefined when it was created, else why not: mostly there is one of that name. */
+    const conflict = async (at: string): Promise<Error | undefined> => {
       try {
         await kubernetes.create(resources.events, newEvent(canary, name, event, occurrence, at));
-        return true;
+        return undefined;
       } catch (error) {
-        if (failureType(error) !== 'Conflict') throw error;
-        return false;
+        if (!(error instanceof Error) || failureType(error) !== 'Conflict') throw error;
+        return error;
       }
     };
     await during(`recording event ${name}.${namespace} failed`, () =>
@@ -54,10 +55,11 @@ export function createRecordEvent(
           .toISOString()
           .replace(/\.\d+Z$/, 'Z');
         // Most are told for the first time: then that is the one request there is.
-        if (await create(at)) return told();
+        const refused = await conflict(at);
+        if (refused === undefined) return told();
         const stored = await kubernetes.get(resources.events, namespace, name);
-        // It ended between the two, as events do after an hour.
-        if (!stored) throw failure('Conflict', `event ${name}.${namespace} came and went`);
+        // It ended between the two, as events do after an hour; or it was refused for something else, which is then told.
+        if (!stored) throw refused;
         if (occurrence === undefined || stored.metadata.annotations?.[occurrenceKey] === occurrence) return;
         const { resourceVersion } = stored.metadata;
         await kubernetes.patch(resources.events, namespace, name, {
